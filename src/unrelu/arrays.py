@@ -1,0 +1,78 @@
+"""The border between callers' arrays (numpy or torch) and the float64 tensors used inside."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from unrelu.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Array = Any  # numpy.ndarray or torch.Tensor: what goes in comes out
+
+
+def to_tensor(x: Array, name: str, *, dtype: torch.dtype = torch.float64, device: Any = None) -> torch.Tensor:
+    """Convert a numeric array to a tensor of ``dtype`` and refuse anything that is not finite.
+
+    Args:
+        x: Numpy array, torch tensor or nested sequence of numbers.
+        name: How error messages call the argument.
+        dtype: Floating dtype of the result.
+        device: Device of the result; the array's own when ``None``.
+
+    Raises:
+        ArgumentError: If the array is not numeric, complex, or has NaN or infinite entries.
+    """
+    if isinstance(x, torch.Tensor):
+        if x.is_complex():
+            raise ArgumentError(f"{name}: expected real numbers, got dtype {x.dtype}")
+        tensor = x.detach().to(device=device or x.device, dtype=dtype)
+    else:
+        array = np.asarray(x)
+        if array.dtype.kind not in "fiub":
+            raise ArgumentError(f"{name}: expected real numbers, got dtype {array.dtype}")
+        if not array.flags.writeable or any(stride < 0 for stride in array.strides):
+            array = array.copy()
+        tensor = torch.as_tensor(array, device=device).to(dtype)
+    bad = int(tensor.numel() - torch.isfinite(tensor).sum())
+    if bad:
+        raise ArgumentError(f"{name}: expected finite numbers, got {bad} NaN or infinite entries")
+    return tensor
+
+
+def like(result: torch.Tensor, x: Array) -> Array:
+    """Return ``result`` in the kind of ``x``: a tensor on its device, otherwise a numpy array."""
+    if isinstance(x, torch.Tensor):
+        return result.to(x.device)
+    return result.cpu().numpy()
+
+
+def flatten_samples(x: Array, shape: Sequence[int], name: str) -> tuple[Array, tuple[int, ...], bool]:
+    """View ``x`` as a matrix with one sample a row.
+
+    A sample may come in its own shape or flat, with any number of leading batch axes.
+
+    Args:
+        x: Array of shape ``(..., *shape)`` or ``(..., n)`` with ``n = prod(shape)``.
+        shape: Shape of one sample.
+        name: How error messages call the argument.
+
+    Returns:
+        The ``(batch, n)`` view, the batch axes, and whether the samples came flat.
+
+    Raises:
+        ArgumentError: If the trailing axes are neither ``shape`` nor ``(n,)``.
+    """
+    shape, size = tuple(shape), math.prod(shape)
+    given = tuple(x.shape)
+    if len(shape) > 1 and given[len(given) - len(shape) :] == shape:
+        return x.reshape(-1, size), given[: len(given) - len(shape)], False
+    if given and given[-1] == size:
+        return x.reshape(-1, size), given[:-1], True
+    expected = f"(..., {', '.join(map(str, shape))})" + (f" or (..., {size})" if len(shape) > 1 else "")
+    raise ArgumentError(f"{name}: expected an array of shape {expected}, got {given}")

@@ -1,0 +1,107 @@
+"""Rows that point the same way or opposite ways, exactly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+import scipy.sparse as sp
+
+if TYPE_CHECKING:
+    from unrelu.frames._frame import Frame
+
+_CLOSE = 1e-9  # of unit vectors' random projections; only candidates, each is checked exactly
+
+
+@dataclass(frozen=True)
+class Directions:
+    """Lines spanned by the rows.
+
+    Attributes:
+        line: For every row the first row on the same line, its own number if there is none, -1 for a zero
+            row. Shape ``(m,)``.
+        sign: 1 if the row is a positive multiple of that first row, -1 if a negative one, 0 for a zero row.
+    """
+
+    line: np.ndarray
+    sign: np.ndarray
+
+    @property
+    def zero_rows(self) -> int:
+        """Number of zero rows."""
+        return int((self.line < 0).sum())
+
+    @property
+    def duplicate_rows(self) -> int:
+        """Rows that are a positive multiple of an earlier row."""
+        return len(self._keys) - len(set(self._keys))
+
+    @property
+    def antiparallel_rows(self) -> int:
+        """Rows that are the first to point against an earlier row."""
+        return len(set(self._keys)) - len({line for line, _ in self._keys})
+
+    @property
+    def _keys(self) -> list[tuple[int, int]]:
+        used = self.line >= 0
+        return list(zip(self.line[used].tolist(), self.sign[used].tolist(), strict=True))
+
+    def count(self, index: np.ndarray) -> int:
+        """Return the number of different lines among the rows ``index``: an upper bound of their rank."""
+        lines = self.line[index]
+        return len(np.unique(lines[lines >= 0]))
+
+
+def directions(frame: Frame) -> Directions:
+    """Group rows by the line they span, true for the stored numbers."""
+    rows = sp.csr_array(frame.rows(np.arange(frame.m)))
+    norms = np.sqrt(np.asarray(rows.power(2).sum(axis=1)).reshape(-1))
+    line = np.where(np.diff(rows.indptr) > 0, np.arange(frame.m), -1)
+    sign = (line >= 0).astype(np.int8)
+    test = np.random.default_rng(0).standard_normal((frame.n, 2))
+    # Rows so small that their squares vanish are compared with nobody; they keep their own line.
+    unit = np.divide(rows @ test, norms[:, None], out=np.full((frame.m, 2), np.nan), where=norms[:, None] > 0)
+    unit *= np.where(unit[:, :1] < 0, -1, 1)
+    order = [k for k in np.argsort(unit[:, 0], kind="stable") if np.isfinite(unit[k, 0])]
+    start = 0
+    for stop in range(1, len(order) + 1):
+        if stop < len(order) and unit[order[stop], 0] - unit[order[stop - 1], 0] < _CLOSE:
+            continue
+        _group(rows, unit, sorted(order[start:stop]), line, sign)
+        start = stop
+    return Directions(line, sign)
+
+
+def _group(
+    rows: sp.csr_array, unit: np.ndarray, candidates: list[int], line: np.ndarray, sign: np.ndarray
+) -> None:
+    """Sort rows with almost the same projection into lines."""
+    heads: list[int] = []
+    for row in candidates:
+        for head in heads:
+            if abs(unit[row, 1] - unit[head, 1]) < _CLOSE:
+                ratio = _ratio(rows, row, head)
+                if ratio:
+                    line[row], sign[row] = head, 1 if ratio > 0 else -1
+                    break
+        else:
+            heads.append(row)
+
+
+def _ratio(rows: sp.csr_array, a: int, b: int) -> Fraction | None:
+    """Return ``c`` with ``row a = c * row b`` exactly, ``None`` if there is no such number."""
+    columns_a, values_a = _entries(rows, a)
+    columns_b, values_b = _entries(rows, b)
+    if not np.array_equal(columns_a, columns_b):
+        return None
+    ratio = Fraction(float(values_a[0])) / Fraction(float(values_b[0]))
+    pairs = zip(values_a.tolist(), values_b.tolist(), strict=True)
+    return ratio if all(Fraction(p) == ratio * Fraction(q) for p, q in pairs) else None
+
+
+def _entries(rows: sp.csr_array, row: int) -> tuple[np.ndarray, np.ndarray]:
+    part = slice(rows.indptr[row], rows.indptr[row + 1])
+    order = np.argsort(rows.indices[part])
+    return rows.indices[part][order], rows.data[part][order]

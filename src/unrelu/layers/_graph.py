@@ -1,0 +1,221 @@
+"""The importers' common language: tensors that are affine in named activations."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from unrelu.layers._compose import Sum, compose
+from unrelu.layers._elementary import Diagonal, Reindex
+from unrelu.layers._linear import LinearMap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+@dataclass(frozen=True)
+class Value:
+    """A tensor of the network at batch size 1: the sum of ``linear(source)`` over its terms, plus an offset.
+
+    Attributes:
+        terms: Pairs of an activation's name and the map applied to it; one pair in a chain of layers.
+        offset: Constant part, flattened.
+        shape: Shape of the tensor, batch axes of length 1 included.
+        nodes: Nodes folded in since the activations, as ``(name, operator)``.
+        owner: Module that owns the last weight folded in, or ``None``.
+    """
+
+    terms: tuple[tuple[str, LinearMap], ...]
+    offset: torch.Tensor
+    shape: tuple[int, ...]
+    nodes: tuple[tuple[str, str], ...] = ()
+    owner: str | None = None
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Names of the activations that this tensor is affine in."""
+        return tuple(name for name, _ in self.terms)
+
+    def evaluate(self, activations: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Return the tensor for a batch, flattened: shape ``(batch, size)``."""
+        out = self.offset
+        for name, linear in self.terms:
+            out = linear.apply(activations[name]) + out
+        return out
+
+
+@dataclass(frozen=True)
+class Step:
+    """One activation to compute: ``function`` of the inputs, stored under ``name``.
+
+    Attributes:
+        name: Node name, under which later tensors refer to the result.
+        operator: What the node is called in the model.
+        inputs: Tensors it reads.
+        function: Takes one ``(batch, *shape)`` tensor an input and returns ``(batch, *shape)``; ``None`` for a ReLU.
+        shape: Shape of the result at batch size 1.
+    """
+
+    name: str
+    operator: str
+    inputs: tuple[Value, ...]
+    function: Callable[..., torch.Tensor] | None
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A node that no layer's analysis covers, and why."""
+
+    node: str
+    operator: str
+    reason: str
+
+
+@dataclass
+class GraphBuilder:
+    """Collects a network while an importer walks its nodes in order."""
+
+    steps: list[Step] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    _names: Counter[str] = field(default_factory=Counter)
+
+    def unique(self, name: str) -> str:
+        """Return ``name``, with a number behind it if it is taken."""
+        self._names[name] += 1
+        return name if self._names[name] == 1 else self.unique(f"{name}_{self._names[name] - 1}")
+
+    def input(self, shape: Sequence[int], name: str = "input") -> Value:
+        """Return the network's input, of ``shape`` at batch size 1."""
+        self.unique(name)
+        return _activation(name, tuple(shape))
+
+    def affine(
+        self,
+        value: Value,
+        linear: LinearMap,
+        shape: Sequence[int],
+        node: tuple[str, str],
+        *,
+        offset: torch.Tensor | None = None,
+        owner: str | None = None,
+    ) -> Value:
+        """Apply an affine map to a tensor.
+
+        Args:
+            value: The tensor.
+            linear: Map from its flattened entries.
+            shape: Shape of the result at batch size 1.
+            node: Name and operator of the node.
+            offset: Constant to add, of ``linear.m`` entries.
+            owner: Module that owns the weight, if the node has one.
+        """
+        total = linear.apply(value.offset[None])[0]
+        if offset is not None:
+            total = total + offset.reshape(-1)
+        return Value(
+            tuple((source, compose(linear, inner)) for source, inner in value.terms),
+            total,
+            tuple(shape),
+            (*value.nodes, node),
+            owner or value.owner,
+        )
+
+    def move(
+        self, value: Value, movement: Callable[[torch.Tensor], torch.Tensor], node: tuple[str, str]
+    ) -> Value:
+        """Apply a function that only moves, repeats, drops or zero-fills entries."""
+        linear, shape = Reindex.moving(movement, value.shape)
+        return self.affine(value, linear, shape, node)
+
+    def scale(self, value: Value, factor: torch.Tensor, node: tuple[str, str]) -> Value:
+        """Multiply by a constant that broadcasts against the tensor."""
+        shape = torch.broadcast_shapes(value.shape, factor.shape)
+        value = self.broadcast(value, shape, node)
+        return self.affine(value, Diagonal(factor.double().expand(shape).reshape(-1), shape), shape, node)
+
+    def shift(self, value: Value, constant: torch.Tensor, node: tuple[str, str]) -> Value:
+        """Add a constant that broadcasts against the tensor."""
+        shape = torch.broadcast_shapes(value.shape, constant.shape)
+        value = self.broadcast(value, shape, node)
+        offset = value.offset + constant.double().expand(shape).reshape(-1)
+        return replace(value, offset=offset, nodes=(*value.nodes, node))
+
+    def broadcast(self, value: Value, shape: Sequence[int], node: tuple[str, str]) -> Value:
+        """Repeat a tensor to ``shape`` where it is smaller."""
+        if tuple(shape) == value.shape:
+            return value
+        return self.move(value, lambda t: t.expand(tuple(shape)), node)
+
+    def add(self, values: Sequence[Value], node: tuple[str, str], verb: str = "adds") -> Value:
+        """Add tensors; ``verb`` says in the list of skipped nodes what the node does.
+
+        The sum of maps of one activation stays affine in it. A sum over several activations becomes an
+        activation of its own, listed as not analysed: what follows it is affine in that sum.
+        """
+        shape = torch.broadcast_shapes(*(v.shape for v in values))
+        values = [self.broadcast(v, shape, node) for v in values]
+        maps: dict[str, list[LinearMap]] = {}
+        for value in values:
+            for source, linear in value.terms:
+                maps.setdefault(source, []).append(linear)
+        terms = tuple(
+            (source, linears[0] if len(linears) == 1 else Sum(linears)) for source, linears in maps.items()
+        )
+        offset = torch.stack([v.offset for v in values]).sum(dim=0)
+        nodes = tuple(dict.fromkeys(entry for v in values for entry in v.nodes)) + (node,)
+        owner = next((v.owner for v in reversed(values) if v.owner), None)
+        total = Value(terms, offset, tuple(shape), nodes, owner)
+        if len(terms) == 1:
+            return total
+        name = self.unique(node[0])
+        self.steps.append(Step(name, node[1], (total,), lambda t: t, total.shape))
+        sources = ", ".join(repr(s) for s in total.sources)
+        self._skip(total, name, node[1], f"{verb} several activations ({sources}): affine in no single one")
+        return _activation(name, total.shape)
+
+    def relu(self, value: Value, name: str, operator: str) -> Value:
+        """Apply a ReLU: the end of a layer and the start of the next."""
+        name = self.unique(name)
+        self.steps.append(Step(name, operator, (value,), None, value.shape))
+        return _activation(name, value.shape)
+
+    def opaque(
+        self,
+        values: Sequence[Value],
+        function: Callable[..., torch.Tensor],
+        node: tuple[str, str],
+        reason: str,
+    ) -> Value:
+        """Apply a function that is neither affine nor a ReLU; it is listed as not analysed.
+
+        Args:
+            values: Tensors it reads.
+            function: Takes them at batch size 1, each in its own shape, and must allow `torch.vmap`.
+            node: Name and operator of the node.
+            reason: Why it is not analysed.
+        """
+        probe = function(*(torch.zeros(v.shape, dtype=torch.float64) for v in values))
+        name = self.unique(node[0])
+        self.steps.append(Step(name, node[1], tuple(values), torch.vmap(function), tuple(probe.shape)))
+        for value in values:
+            self._skip(value, name, node[1], reason)
+        return _activation(name, tuple(probe.shape))
+
+    def _skip(self, value: Value, name: str, operator: str, reason: str) -> None:
+        """List a node that ends an affine segment without a ReLU, and the nodes folded in front of it."""
+        self.skipped += [
+            Skipped(node, op, f"affine, but leads to {name!r} ({operator}), not to a ReLU")
+            for node, op in value.nodes
+            if node != name
+        ]
+        self.skipped.append(Skipped(name, operator, reason))
+
+
+def _activation(name: str, shape: tuple[int, ...]) -> Value:
+    offset = torch.zeros(math.prod(shape), dtype=torch.float64)
+    return Value(((name, Reindex.identity(shape)),), offset, shape)

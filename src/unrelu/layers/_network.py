@@ -1,0 +1,172 @@
+"""A network as its ReLU layers in order, together with all that lies between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import count
+from typing import TYPE_CHECKING, final
+
+import torch
+
+from unrelu.arrays import Array, flatten_samples, like, to_tensor
+from unrelu.errors import ModelError
+from unrelu.layers._compose import Compose
+from unrelu.layers._elementary import Diagonal, Reindex
+from unrelu.layers._graph import Skipped
+from unrelu.layers._relu_layer import ReLULayer
+
+if TYPE_CHECKING:
+    from unrelu.layers._graph import GraphBuilder, Step, Value
+    from unrelu.layers._linear import LinearMap
+
+
+@final
+class Network(Mapping[str, ReLULayer]):
+    """A traced network: a mapping from layer names to `ReLULayer`, in the order of evaluation.
+
+    A layer is found by its name (the module that owns its weight, where there is one), by the name of its
+    ReLU node, or by position. Every node of the model is in a layer's ``nodes`` or in ``skipped``.
+
+    Attributes:
+        input_shape: Shape of one input sample, without batch axis.
+        output_shape: Shape of one output sample, without batch axis.
+        skipped: Nodes that no layer's analysis covers, with reasons.
+        nodes: For every layer name, the model's nodes folded into it.
+        origin: Where the network came from.
+    """
+
+    def __init__(self, build: GraphBuilder, source: Value, output: Value, origin: str) -> None:
+        """Assemble the layers from what an importer collected.
+
+        Raises:
+            ModelError: If the network has no ReLU at all.
+        """
+        self.origin = origin
+        self.input_shape = _sample_shape(source.shape)
+        self.output_shape = _sample_shape(output.shape)
+        self._input = source.sources[0]
+        self._steps = tuple(build.steps)
+        self._output = output
+        self._layers: dict[str, ReLULayer] = {}
+        self.nodes: dict[str, tuple[str, ...]] = {}
+        skipped = list(build.skipped)
+        for step in self._steps:
+            if step.function is None:
+                skipped += self._add_layer(step)
+        skipped += [Skipped(node, op, "affine, but no ReLU follows it") for node, op in output.nodes]
+        covered = {node for nodes in self.nodes.values() for node in nodes}
+        self.skipped = tuple({s.node: s for s in skipped if s.node not in covered}.values())
+        self._by_node = {layer.node: name for name, layer in self._layers.items()}
+        if not any(step.function is None for step in self._steps):
+            raise ModelError(f"{origin}: the network has no ReLU")
+
+    def _add_layer(self, step: Step) -> list[Skipped]:
+        value = step.inputs[0]
+        source, linear = value.terms[0]
+        reason = self._not_a_layer(source, linear)
+        if reason:
+            affine = [Skipped(node, op, f"elementwise, and {step.name!r} is not analysed") for node, op in value.nodes]
+            return [*affine, Skipped(step.name, step.operator, reason)]
+        base = value.owner or step.name
+        candidates = (f"{base}_{k}" if k else base for k in count())
+        name = next(name for name in candidates if name not in self._layers)
+        layer = ReLULayer(linear, name=name, node=step.name, source=source)
+        layer.bias = value.offset
+        self._layers[name] = layer
+        self.nodes[name] = (*dict.fromkeys(node for node, _ in value.nodes), step.name)
+        return []
+
+    def _not_a_layer(self, source: str, linear: LinearMap) -> str | None:
+        """Say why a ReLU is no layer: it acts entry by entry on something that is not an activation."""
+        kind = next((s for s in self._steps if s.name == source), None)
+        if kind is None or kind.function is None or not _is_elementwise(linear):
+            return None
+        return f"acts on {source!r} ({kind.operator}) entry by entry; its pre-activation is affine in no single activation"
+
+    def __getitem__(self, key: str | int) -> ReLULayer:
+        """Return a layer by name, by the name of its ReLU node, or by position."""
+        if isinstance(key, int):
+            if not -len(self) <= key < len(self):
+                raise KeyError(f"layer {key}: the network has {len(self)} layers")
+            return list(self._layers.values())[key]
+        name = self._by_node.get(key, key)
+        if name not in self._layers:
+            raise KeyError(f"no layer {key!r}; the layers are {', '.join(map(repr, self._layers))}")
+        return self._layers[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over layer names in the order of evaluation."""
+        return iter(self._layers)
+
+    def __len__(self) -> int:
+        """Return the number of layers."""
+        return len(self._layers)
+
+    def __repr__(self) -> str:
+        """List the layers with their sizes."""
+        layers = ", ".join(f"{name}: {layer.n}->{layer.m}" for name, layer in self._layers.items())
+        return f"Network({self.origin!r}, {layers}; {len(self.skipped)} nodes not analysed)"
+
+    def forward(self, x: Array) -> Array:
+        """Return the network's output in float64 for samples ``x`` of shape ``(..., *input_shape)``.
+
+        Raises:
+            ArgumentError: If the shape does not fit or an entry is not finite.
+        """
+        tensor, batch, _ = self._samples(x)
+        activations = {self._input: tensor}
+        for _ in self._run(activations):
+            pass
+        return like(self._output.evaluate(activations).reshape(*batch, *self.output_shape), x)
+
+    def walk(self, x: Array) -> Iterator[tuple[ReLULayer, torch.Tensor]]:
+        """Evaluate the network and hand out each layer with its inputs, in order.
+
+        Args:
+            x: Samples of shape ``(batch, *input_shape)``.
+
+        Yields:
+            The layer, and the float64 activations it is affine in, of shape ``(batch, layer.n)``.
+        """
+        tensor, _, _ = self._samples(x)
+        yield from self._run({self._input: tensor})
+
+    def _samples(self, x: Array) -> tuple[torch.Tensor, tuple[int, ...], bool]:
+        device = next(iter(self._layers.values())).bias.device if self._layers else None
+        return flatten_samples(to_tensor(x, "x", device=device), self.input_shape, "x")
+
+    def _run(self, activations: dict[str, torch.Tensor]) -> Iterator[tuple[ReLULayer, torch.Tensor]]:
+        """Compute the steps in order, forgetting activations that nothing reads any more."""
+        last = self._last_uses()
+        for position, step in enumerate(self._steps):
+            inputs = [value.evaluate(activations) for value in step.inputs]
+            if step.function is None:
+                # A new tensor: the pre-activation is not overwritten.
+                activations[step.name] = inputs[0].clamp(min=0)
+                if step.name in self._by_node:
+                    layer = self._layers[self._by_node[step.name]]
+                    yield layer, activations[layer.source]
+            else:
+                shaped = [t.reshape(len(t), *v.shape) for t, v in zip(inputs, step.inputs, strict=True)]
+                result = step.function(*shaped)
+                activations[step.name] = result.reshape(len(result), -1)
+            for name in [name for name in activations if last.get(name, -1) <= position]:
+                del activations[name]
+
+    def _last_uses(self) -> dict[str, float]:
+        """Return, for every activation, the position of the last step that reads it."""
+        last: dict[str, float] = {}
+        for position, step in enumerate(self._steps):
+            last |= {name: position for value in step.inputs for name in value.sources}
+        return last | {name: float("inf") for name in self._output.sources}
+
+
+def _sample_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Drop the batch axis of length 1; what is left has at least one axis."""
+    return shape[1:] if len(shape) > 1 and shape[0] == 1 else shape or (1,)
+
+
+def _is_elementwise(linear: LinearMap) -> bool:
+    if isinstance(linear, Compose):
+        return _is_elementwise(linear.outer) and _is_elementwise(linear.inner)
+    return isinstance(linear, Diagonal | Reindex)

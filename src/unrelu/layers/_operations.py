@@ -1,0 +1,234 @@
+"""The affine operators of networks as linear maps, shared by the torch and ONNX importers.
+
+Every function takes and returns a `Value`: a tensor at batch size 1, its batch axis of length 1 included.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+
+from unrelu.errors import ModelError
+from unrelu.layers._compose import Transpose
+from unrelu.layers._convolution import Convolution
+from unrelu.layers._dense import Dense
+from unrelu.layers._elementary import Reindex
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from unrelu.layers._graph import GraphBuilder, Value
+
+Node = tuple[str, str]
+Pads = tuple[tuple[int, int], ...]
+
+
+def linear(
+    build: GraphBuilder,
+    x: Value,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    node: Node,
+    owner: str | None = None,
+) -> Value:
+    """Multiply the last axis by ``weightᵀ`` of shape ``(in, out)`` transposed, and add ``bias`` of shape ``(out,)``."""
+    weight = weight.double()
+    if x.shape[-1] != weight.shape[1]:
+        raise ModelError(f"node {node[0]!r} ({node[1]}): {tuple(weight.shape)} weight on an input of {x.shape}")
+    count, size = math.prod(x.shape[:-1]), weight.shape[0]
+    shape = (*x.shape[:-1], size)
+    if count == 1:
+        out = build.affine(x, Dense(weight), shape, node, owner=owner)
+    else:
+        # One matrix for every position of the other axes: a convolution with kernel 1 along them.
+        columns = build.move(x, lambda t: t.reshape(count, -1).T, node)
+        kernel = Convolution(weight[:, :, None], (weight.shape[1], count))
+        out = build.affine(columns, kernel, (size, count), node, owner=owner)
+        out = build.move(out, lambda t: t.T.reshape(shape), node)
+    return out if bias is None else build.shift(out, bias, node)
+
+
+def convolution(
+    build: GraphBuilder,
+    x: Value,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    node: Node,
+    *,
+    stride: Sequence[int],
+    padding: Pads,
+    dilation: Sequence[int],
+    groups: int,
+    owner: str | None = None,
+) -> Value:
+    """Convolve an input of shape ``(1, channels, *spatial)``."""
+    kernel = Convolution(
+        weight.double(),
+        _image_shape(x, weight.dim() - 2, node),
+        stride=tuple(stride),
+        padding=padding,
+        dilation=tuple(dilation),
+        groups=groups,
+    )
+    out = build.affine(x, kernel, (1, *kernel.out_shape), node, owner=owner)
+    return _add_channel_bias(build, out, bias, node)
+
+
+def transposed_convolution(
+    build: GraphBuilder,
+    x: Value,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    node: Node,
+    *,
+    stride: Sequence[int],
+    padding: Pads,
+    output_padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+    owner: str | None = None,
+) -> Value:
+    """Apply the transpose of a convolution; ``weight`` has shape ``(in_channels, out_channels / groups, *kernel)``."""
+    image = _image_shape(x, weight.dim() - 2, node)
+    size = tuple(
+        (length - 1) * step - sum(pad) + spread * (taps - 1) + extra + 1
+        for length, step, pad, spread, taps, extra in zip(
+            image[1:], stride, padding, dilation, weight.shape[2:], output_padding, strict=True
+        )
+    )
+    forward = Convolution(
+        weight.double(),
+        (weight.shape[1] * groups, *size),
+        stride=tuple(stride),
+        padding=padding,
+        dilation=tuple(dilation),
+        groups=groups,
+    )
+    if forward.out_shape != image:
+        raise ModelError(f"node {node[0]!r} ({node[1]}): output padding {tuple(output_padding)} is too large")
+    out = build.affine(x, Transpose(forward), (1, *forward.in_shape), node, owner=owner)
+    return _add_channel_bias(build, out, bias, node)
+
+
+def batch_norm(
+    build: GraphBuilder,
+    x: Value,
+    weight: torch.Tensor | None,
+    bias: torch.Tensor | None,
+    mean: torch.Tensor,
+    variance: torch.Tensor,
+    eps: float,
+    node: Node,
+) -> Value:
+    """Normalise channels by stored statistics: ``(x - mean) / sqrt(variance + eps) * weight + bias``."""
+    scale = 1 / torch.sqrt(variance.double() + eps)
+    scale = scale if weight is None else scale * weight.double()
+    shift = -mean.double() * scale
+    shift = shift if bias is None else shift + bias.double()
+    axes = (-1, *(1,) * (len(x.shape) - 2))
+    return build.shift(build.scale(x, scale.reshape(axes), node), shift.reshape(axes), node)
+
+
+def average_pool(
+    build: GraphBuilder,
+    x: Value,
+    pool: Callable[[torch.Tensor], torch.Tensor],
+    node: Node,
+    *,
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    padding: Pads,
+) -> Value:
+    """Average windows of an input of shape ``(1, channels, *spatial)``.
+
+    Args:
+        build: The graph under construction.
+        x: The input.
+        pool: The pooling itself; its answer on an image of ones tells the divisor of every window.
+        node: Name and operator of the node.
+        kernel: Window size.
+        stride: Window step.
+        padding: Zeros before and after each spatial axis.
+    """
+    channels, *spatial = _image_shape(x, len(kernel), node)
+    shares = pool(torch.ones(1, channels, *spatial, dtype=torch.float64))
+    size = shares.shape[2:]
+    # With rounding up, the last windows reach behind the padding.
+    padding = tuple(
+        (before, max(after, (count - 1) * step + taps - length - before))
+        for (before, after), count, step, taps, length in zip(
+            padding, size, stride, kernel, spatial, strict=True
+        )
+    )
+    ones = torch.ones(channels, 1, *kernel, dtype=torch.float64)
+    window = Convolution(
+        ones, (channels, *spatial), stride=tuple(stride), padding=padding, groups=channels
+    )
+    counts = window.apply(torch.ones(1, window.n, dtype=torch.float64)).reshape(window.out_shape)
+    sums = build.affine(x, window, (1, *window.out_shape), node)
+    sums = build.move(sums, lambda t: t[(slice(None), slice(None), *(slice(k) for k in size))], node)
+    counts = counts[(slice(None), *(slice(k) for k in size))]
+    return build.scale(sums, shares / counts, node)
+
+
+def total(build: GraphBuilder, x: Value, axes: Sequence[int], keepdim: bool, node: Node) -> Value:
+    """Sum over axes."""
+    axes = [axis % len(x.shape) for axis in axes] or list(range(len(x.shape)))
+    kept = tuple(1 if axis in axes else length for axis, length in enumerate(x.shape))
+    spread, _ = Reindex.moving(lambda t: t.expand(x.shape), kept)
+    shape = kept if keepdim else tuple(k for axis, k in enumerate(x.shape) if axis not in axes)
+    return build.affine(x, Transpose(spread), shape, node)
+
+
+def mean(build: GraphBuilder, x: Value, axes: Sequence[int], keepdim: bool, node: Node) -> Value:
+    """Average over axes."""
+    summed = total(build, x, axes, keepdim, node)
+    share = math.prod(summed.shape) / math.prod(x.shape)
+    return build.scale(summed, torch.tensor(share, dtype=torch.float64), node)
+
+
+def concatenate(
+    build: GraphBuilder, parts: Sequence[Value | torch.Tensor], axis: int, node: Node
+) -> Value:
+    """Join tensors along an axis; constants may be among them."""
+    axis = axis % len(parts[0].shape)
+    size = sum(part.shape[axis] for part in parts)
+    shape = tuple(size if k == axis else length for k, length in enumerate(parts[0].shape))
+    placed, constant, start = [], torch.zeros(shape, dtype=torch.float64), 0
+    for part in parts:
+        stop = start + part.shape[axis]
+        if isinstance(part, torch.Tensor):
+            constant.narrow(axis, start, stop - start).copy_(part)
+        else:
+            placed.append(build.move(part, _placing(shape, axis, start, stop), node))
+        start = stop
+    joined = build.add(placed, node, "joins")
+    return build.shift(joined, constant, node) if bool(constant.any()) else joined
+
+
+def _placing(
+    shape: tuple[int, ...], axis: int, start: int, stop: int
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    def place(part: torch.Tensor) -> torch.Tensor:
+        whole = torch.zeros(shape, dtype=part.dtype)
+        whole.narrow(axis, start, stop - start).copy_(part)
+        return whole
+
+    return place
+
+
+def _image_shape(x: Value, dims: int, node: Node) -> tuple[int, ...]:
+    if len(x.shape) != dims + 2 or x.shape[0] != 1:
+        raise ModelError(
+            f"node {node[0]!r} ({node[1]}): expected an input of shape (1, channels, {dims} spatial axes), "
+            f"got {x.shape}"
+        )
+    return x.shape[1:]
+
+
+def _add_channel_bias(build: GraphBuilder, x: Value, bias: torch.Tensor | None, node: Node) -> Value:
+    if bias is None:
+        return x
+    return build.shift(x, bias.reshape(-1, *(1,) * (len(x.shape) - 2)), node)
