@@ -1,4 +1,4 @@
-"""Writing results: nothing is overwritten unasked, nothing is left half written, every failure says what to do."""
+"""Writing results: nothing is overwritten unasked or left half written, and every failure says why."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def check_writable(path: str | os.PathLike[str], force: bool = False) -> Path:
 
 
 def write_text(path: str | os.PathLike[str], text: str, *, force: bool = False) -> None:
-    """Write text as UTF-8, whole or not at all.
+    r"""Write text as UTF-8, whole or not at all.
 
     Args:
         path: The file.
-        text: Its content; characters that UTF-8 cannot hold (lone surrogates) are written as ``\\udc80``.
+        text: Its content; characters that UTF-8 cannot hold (lone surrogates) are written as ``\udc80``.
         force: Whether a file that is there already may be replaced.
 
     Raises:
@@ -80,9 +80,7 @@ def _check_target(path: str | os.PathLike[str], target: Path, force: bool) -> No
     if not target.parent.is_dir():
         raise OutputError(f"cannot write {os.fspath(path)}: {target.parent} is a file, not a folder")
     if target.is_file() and not force:
-        raise OutputError(
-            f"{os.fspath(path)} exists and is not overwritten; choose another name or give --force (force=True)"
-        )
+        raise OutputError(f"{os.fspath(path)} exists; choose another name, or overwrite with --force (force=True)")
 
 
 def _is_stream(target: Path) -> bool:

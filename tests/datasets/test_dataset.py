@@ -34,7 +34,10 @@ def test_repr_is_one_line():
         ({"inputs": np.ones((0, 2))}, "at least one sample"),
         ({"inputs": np.ones((3, 0))}, "with one entry"),
         ({"inputs": np.ones((3, 2), dtype=int)}, "float32 or float64, got int64"),
-        ({"inputs": np.array([[1, 2], [np.nan, 4], [-np.inf, 6]])}, r"2 NaN or infinite, the first at \(1, 0\)"),
+        (
+            {"inputs": np.array([[1, 2], [np.nan, 4], [-np.inf, 6]])},
+            r"2 NaN or infinite, the first at \(1, 0\)",
+        ),
         ({"kind": "image"}, "does not fit the kind 'image'"),
         ({"labels": np.array([0, 1])}, "labels as 3 integers"),
         ({"labels": np.array([0.0, 1.0, 2.0])}, "labels as 3 integers"),

@@ -140,7 +140,7 @@ def test_bad_folder(tmp_path: Path, make: object, message: str):
 
 
 def test_no_image(tmp_path: Path):
-    with pytest.raises(DataError, match="expected images .* found none"):
+    with pytest.raises(DataError, match=r"expected images .* found none"):
         datasets.load(tmp_path)
     save(tmp_path / "cat" / "a.png")
     (tmp_path / "dog").mkdir()

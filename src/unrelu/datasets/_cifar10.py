@@ -5,8 +5,9 @@ from __future__ import annotations
 import lzma
 import tarfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -103,12 +104,19 @@ def _position(path: Path, name: str, split: str) -> int:
     return int(index) * len(CLASSES) + CLASSES.index(label)
 
 
-def _members(path: Path, mode: str) -> Any:  # noqa: ANN401
-    """Names and streams of the regular files of a tar archive, in its order; nothing is written to disk."""
+def _members(path: Path, mode: Literal["r:gz", "r:xz"]) -> Iterator[tuple[str, IO[bytes]]]:
+    """Names and streams of the regular files of a tar archive, in its order; nothing is written to disk.
+
+    Yields:
+        Name and stream, which must be read before the next one is asked for.
+
+    Raises:
+        DataError: The archive is damaged.
+    """
     try:
-        with tarfile.open(path, mode) as archive:  # type: ignore[call-overload]
+        with tarfile.open(path, mode) as archive:
             for member in archive:
-                stream: IO[bytes] | None = archive.extractfile(member) if member.isreg() else None
+                stream = archive.extractfile(member) if member.isreg() else None
                 if stream is not None:
                     yield member.name, stream
     except (OSError, EOFError, tarfile.TarError, zlib.error, lzma.LZMAError) as error:

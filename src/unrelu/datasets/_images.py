@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import zip_longest
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,11 @@ import numpy.typing as npt
 from unrelu.datasets._dataset import Dataset
 from unrelu.datasets._optional import optional
 from unrelu.errors import DataError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+else:  # pillow is optional, and annotations must not need it
+    Image = Any
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".pgm", ".ppm")
 # no other decoder runs, whatever a file calls itself: some of those that pillow knows start programs
@@ -76,7 +81,7 @@ def read_image(
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 
-def _shape(where: str, image: Any) -> tuple[int, int, int]:  # noqa: ANN401
+def _shape(where: str, image: Image) -> tuple[int, int, int]:
     """Channels, height and width, known before the pixels are decoded."""
     channels = {"1": 1, "L": 1, "LA": 1, "RGB": 3, "RGBA": 3, "P": 3}.get(image.mode)
     if channels is None:
@@ -84,7 +89,7 @@ def _shape(where: str, image: Any) -> tuple[int, int, int]:  # noqa: ANN401
     return channels, image.height, image.width
 
 
-def _plain(where: str, image: Any) -> Any:  # noqa: ANN401
+def _plain(where: str, image: Image) -> Image:
     """The image without palette and without an alpha channel that says nothing."""
     if image.mode == "P" or "transparency" in image.info:
         image = image.convert("RGBA" if image.mode in ("P", "RGB") else "LA")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from types import ModuleType
 
 from unrelu.errors import MissingExtraError
 
 
-def optional(module: str, purpose: str) -> Any:  # noqa: ANN401  (a module: its attributes are not ours to type)
+def optional(module: str, purpose: str) -> ModuleType:
     """The module, imported now.
 
     Args:

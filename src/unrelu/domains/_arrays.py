@@ -13,6 +13,8 @@ from unrelu.errors import ArgumentError
 
 # Either kind of array: a union would make mypy reject every arithmetic operation on it.
 Array: TypeAlias = Any
+# What parameters may be given as: a number, a sequence of numbers, an array or a tensor.
+Numbers: TypeAlias = Any
 Floats: TypeAlias = npt.NDArray[np.float64]
 
 if TYPE_CHECKING:

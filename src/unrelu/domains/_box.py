@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
-from unrelu.domains._arrays import Array, Floats, Tensor, constant, namespace
+from unrelu.domains._arrays import Array, Floats, Numbers, Tensor, constant, namespace
 from unrelu.domains._base import Domain
 from unrelu.domains._checks import parameter
 from unrelu.errors import ArgumentError
@@ -26,8 +25,8 @@ class Box(Domain):
         ArgumentError: NaN, lengths that differ, or a pair of bounds with nothing between.
     """
 
-    lo: npt.ArrayLike
-    hi: npt.ArrayLike
+    lo: Numbers
+    hi: Numbers
 
     convex: ClassVar[bool] = True
     polyhedral: ClassVar[bool] = True

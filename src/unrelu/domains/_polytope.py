@@ -7,9 +7,8 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
-from unrelu.domains._arrays import Array, Floats, Tensor, constant
+from unrelu.domains._arrays import Array, Floats, Numbers, Tensor, constant
 from unrelu.domains._base import Domain
 from unrelu.domains._checks import matrix, parameter
 from unrelu.errors import ArgumentError
@@ -27,8 +26,8 @@ class Polytope(Domain):
         ArgumentError: Shapes that do not fit, or numbers that are not finite.
     """
 
-    G: npt.ArrayLike
-    h: npt.ArrayLike
+    G: Numbers
+    h: Numbers
 
     convex: ClassVar[bool] = True
     polyhedral: ClassVar[bool] = True

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
-from unrelu.domains._arrays import Array, Floats, Tensor, constant, namespace, norms
+from unrelu.domains._arrays import Array, Floats, Numbers, Tensor, constant, namespace, norms
 from unrelu.domains._base import Domain
 from unrelu.domains._checks import number, parameter
 from unrelu.errors import ArgumentError
@@ -29,7 +28,7 @@ class _Radial(Domain):
     @abstractmethod
     def _radii(self) -> tuple[float, float]: ...
 
-    def _center(self) -> npt.ArrayLike:
+    def _center(self) -> Numbers:
         return 0.0
 
     def _holds(self, x: Array, tol: float) -> Array:
@@ -80,7 +79,7 @@ class Ball(_Radial):
         ArgumentError: A center that is not finite, a radius that is not positive and finite.
     """
 
-    center: npt.ArrayLike = 0.0
+    center: Numbers = 0.0
     radius: float = 1.0
 
     convex: ClassVar[bool] = True
@@ -105,7 +104,7 @@ class Ball(_Radial):
     def _radii(self) -> tuple[float, float]:
         return 0.0, self.radius
 
-    def _center(self) -> npt.ArrayLike:
+    def _center(self) -> Numbers:
         return self.center
 
 

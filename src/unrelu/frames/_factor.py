@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.linalg import lapack
+from scipy.linalg import eigvalsh_tridiagonal, lapack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +33,22 @@ class Factor:
     def solve(self, v: np.ndarray) -> np.ndarray:
         """Return nearly ``M⁻¹ v``; the shift leaves a relative error that refinement removes."""
         return self.scale * self.solve_scaled(self.scale * v)
+
+    def smallest_eigenvalue(self, steps: int = 5) -> float:
+        """Estimate the smallest eigenvalue of ``M`` by Lanczos on its inverse, from above, to a few per cent."""
+        v = np.random.default_rng(0).standard_normal(len(self.scale))
+        basis, diagonal, beside = [v / np.linalg.norm(v)], [], []
+        for _ in range(min(steps, len(v))):
+            w = self.solve(basis[-1])
+            diagonal.append(float(w @ basis[-1]))
+            for u in basis:
+                w -= (w @ u) * u
+            beside.append(float(np.linalg.norm(w)))
+            if beside[-1] <= 1e-12 * abs(diagonal[0]):
+                break
+            basis.append(w / beside[-1])
+        largest = eigvalsh_tridiagonal(np.array(diagonal), np.array(beside[: len(diagonal) - 1]))[-1]
+        return 1 / float(largest)
 
 
 def power_of_two_below(values: np.ndarray) -> np.ndarray:

@@ -130,13 +130,15 @@ class GraphBuilder:
     ) -> Value:
         """Apply a function that only moves, repeats, drops or zero-fills entries."""
         linear, shape = Reindex.moving(movement, value.shape)
+        linear = Reindex(linear.index, sample_shape(value.shape), sample_shape(shape))
         return self.affine(value, linear, shape, node)
 
     def scale(self, value: Value, factor: torch.Tensor, node: tuple[str, str]) -> Value:
         """Multiply by a constant that broadcasts against the tensor."""
         shape = torch.broadcast_shapes(value.shape, factor.shape)
         value = self.broadcast(value, shape, node)
-        return self.affine(value, Diagonal(factor.double().expand(shape).reshape(-1), shape), shape, node)
+        linear = Diagonal(factor.double().expand(shape).reshape(-1), sample_shape(shape))
+        return self.affine(value, linear, shape, node)
 
     def shift(self, value: Value, constant: torch.Tensor, node: tuple[str, str]) -> Value:
         """Add a constant that broadcasts against the tensor."""
@@ -218,4 +220,10 @@ class GraphBuilder:
 
 def _activation(name: str, shape: tuple[int, ...]) -> Value:
     offset = torch.zeros(math.prod(shape), dtype=torch.float64)
-    return Value(((name, Reindex.identity(shape)),), offset, shape)
+    return Value(((name, Reindex.identity(sample_shape(shape))),), offset, shape)
+
+
+def sample_shape(shape: Sequence[int]) -> tuple[int, ...]:
+    """Drop the batch axis of length 1; what is left has at least one axis."""
+    shape = tuple(shape)
+    return shape[1:] if len(shape) > 1 and shape[0] == 1 else shape or (1,)

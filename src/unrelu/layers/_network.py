@@ -12,7 +12,7 @@ from unrelu.arrays import Array, flatten_samples, like, to_tensor
 from unrelu.errors import ModelError
 from unrelu.layers._compose import Compose
 from unrelu.layers._elementary import Diagonal, Reindex
-from unrelu.layers._graph import Skipped
+from unrelu.layers._graph import Skipped, sample_shape
 from unrelu.layers._relu_layer import ReLULayer
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ class Network(Mapping[str, ReLULayer]):
             ModelError: If the network has no ReLU at all.
         """
         self.origin = origin
-        self.input_shape = _sample_shape(source.shape)
-        self.output_shape = _sample_shape(output.shape)
+        self.input_shape = sample_shape(source.shape)
+        self.output_shape = sample_shape(output.shape)
         self._input = source.sources[0]
         self._steps = tuple(build.steps)
         self._output = output
@@ -159,11 +159,6 @@ class Network(Mapping[str, ReLULayer]):
         for position, step in enumerate(self._steps):
             last |= {name: position for value in step.inputs for name in value.sources}
         return last | {name: float("inf") for name in self._output.sources}
-
-
-def _sample_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Drop the batch axis of length 1; what is left has at least one axis."""
-    return shape[1:] if len(shape) > 1 and shape[0] == 1 else shape or (1,)
 
 
 def _is_elementwise(linear: LinearMap) -> bool:

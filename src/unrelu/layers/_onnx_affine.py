@@ -98,7 +98,7 @@ def transposed_convolution(op: Operation) -> Operand:
 
 
 def _transposed_padding(op: Operation, full: list[int], same: list[int]) -> Pads:
-    """Return what is cut off: as given, or what leaves a given size or ``same``, the image times the stride."""
+    """Return what is cut off: as given, or what leaves a given size, or ``same``."""
     pads, rule = read_pads(op, len(full)), read_auto_pad(op)
     size = op.attribute("output_shape")
     if size is None and rule in {"NOTSET", "VALID"}:
@@ -145,9 +145,7 @@ def matrix_product(op: Operation, a: Operand, b: Operand) -> Operand:
         turned = op.build.move(b, lambda t: t.transpose(-1, -2), op.node)
         if a.dim() == 1:
             return _times(op, turned, a, op.owners[0])
-        return op.move(
-            _times(op, turned, a.transpose(-1, -2), op.owners[0]), lambda t: t.transpose(-1, -2)
-        )
+        return op.move(_times(op, turned, a.transpose(-1, -2), op.owners[0]), lambda t: t.transpose(-1, -2))
     return torch.matmul(a, b)  # type: ignore[arg-type]  # both are tensors
 
 
@@ -180,9 +178,7 @@ def _stacked_product(
         x, lambda t: t.reshape(groups, count, inner).transpose(1, 2).reshape(groups * inner, count), op.node
     )
     kernel = weight.expand(*batch, inner, outer).reshape(groups, inner, outer).transpose(1, 2)
-    product = Convolution(
-        kernel.reshape(groups * outer, inner, 1), (groups * inner, count), groups=groups
-    )
+    product = Convolution(kernel.reshape(groups * outer, inner, 1), (groups * inner, count), groups=groups)
     out = op.build.affine(columns, product, product.out_shape, op.node, owner=owner)
     return op.build.move(
         out, lambda t: t.reshape(groups, outer, count).transpose(1, 2).reshape(*batch, count, outer), op.node
@@ -194,12 +190,15 @@ def batch_normalization(op: Operation) -> Operand:
     """Normalise by stored statistics."""
     op.attribute("momentum")  # of training alone
     if op.attribute("training_mode", 0) or op.outputs > 1:
-        raise op.refuse("normalises by the statistics of the batch (training mode); export in evaluation mode")
+        raise op.refuse(
+            "normalises by the statistics of the batch (training mode); export in evaluation mode"
+        )
     if op.attribute("spatial", 1) != 1:
         raise op.refuse("the option 'spatial' is not supported")
     x = op.value(0)
     scale, bias, mean, variance = (
-        op.weight(position, what) for position, what in enumerate(("scale", "bias", "mean", "variance"), start=1)
+        op.weight(position, what)
+        for position, what in enumerate(("scale", "bias", "mean", "variance"), start=1)
     )
     eps = op.attribute("epsilon", 1e-5)
     if len({t.shape for t in (scale, bias, mean, variance)}) > 1 or scale.shape != (x.shape[1],):

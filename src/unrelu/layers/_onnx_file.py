@@ -105,8 +105,13 @@ def onnx_package() -> ModuleType:
     """Return the ``onnx`` package, which only the importer of ONNX files needs."""
     try:
         import onnx
+        import onnx.checker
+        import onnx.helper
+        import onnx.numpy_helper
     except ImportError as error:
-        raise MissingExtraError("reading ONNX models needs the onnx package: pip install 'unrelu[onnx]'") from error
+        raise MissingExtraError(
+            "reading ONNX models needs the onnx package: pip install 'unrelu[onnx]'"
+        ) from error
     return onnx
 
 
@@ -118,7 +123,6 @@ def first_line(error: Exception) -> str:
 
 def _load(path: Path) -> Any:
     onnx = onnx_package()
-    import onnx.checker
 
     # protobuf, onnx and numpy each raise errors of their own, RuntimeError among them.
     try:
@@ -213,7 +217,6 @@ def tensor_of(proto: Any) -> torch.Tensor:
         ModelError: If it has another type, or its data does not fit its shape.
     """
     onnx = onnx_package()
-    import onnx.numpy_helper
 
     kind = onnx.TensorProto.DataType.Name(proto.data_type)
     if kind not in FLOATS and kind not in _INTEGERS:
@@ -233,7 +236,6 @@ def attributes_of(proto: Any) -> dict[str, Any]:
         ModelError: If one of them holds a graph: control flow.
     """
     onnx = onnx_package()
-    import onnx.helper
 
     attributes: dict[str, Any] = {}
     for entry in proto.attribute:
@@ -253,6 +255,6 @@ def attributes_of(proto: Any) -> dict[str, Any]:
 
 
 def type_of(number: int) -> tuple[str, torch.dtype | None]:
-    """Return an element type's name, and the dtype that holds its numbers here (``None`` if there is none)."""
+    """Return an element type's name, and the dtype that holds its numbers here, ``None`` if none does."""
     name = onnx_package().TensorProto.DataType.Name(number)
     return name, torch.float64 if name in FLOATS else _INTEGERS.get(name)

@@ -153,6 +153,11 @@ class Operation:
             raise self.refuse(f"expected integers as {what}")
         return [int(entry) for entry in tensor.reshape(-1)]
 
+    def axes(self) -> list[int] | None:
+        """Return the axes to act on: an attribute or, in later opsets, the second operand."""
+        axes = self.attribute("axes")
+        return axes if axes is not None else self.integers(1, "axes")
+
     def axis(self, axis: int, rank: int) -> int:
         """Return an axis counted from the front."""
         if not -rank <= axis < rank:

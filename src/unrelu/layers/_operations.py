@@ -15,6 +15,7 @@ from unrelu.layers._compose import Transpose
 from unrelu.layers._convolution import Convolution
 from unrelu.layers._dense import Dense
 from unrelu.layers._elementary import Reindex
+from unrelu.layers._graph import sample_shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -178,6 +179,7 @@ def total(build: GraphBuilder, x: Value, axes: Sequence[int], keepdim: bool, nod
     axes = [axis % len(x.shape) for axis in axes] or list(range(len(x.shape)))
     kept = tuple(1 if axis in axes else length for axis, length in enumerate(x.shape))
     spread, _ = Reindex.moving(lambda t: t.expand(x.shape), kept)
+    spread = Reindex(spread.index, sample_shape(kept), sample_shape(x.shape))
     shape = kept if keepdim else tuple(k for axis, k in enumerate(x.shape) if axis not in axes)
     return build.affine(x, Transpose(spread), shape, node)
 
@@ -204,8 +206,10 @@ def concatenate(
         else:
             placed.append(build.move(part, _placing(shape, axis, start, stop), node))
         start = stop
-    joined = build.add(placed, node, "joins")
-    return build.shift(joined, constant, node) if bool(constant.any()) else joined
+    # Constants first: a join of several activations is an activation of its own.
+    if bool(constant.any()):
+        placed[0] = build.shift(placed[0], constant, node)
+    return build.add(placed, node, "joins")
 
 
 def _placing(

@@ -1,0 +1,73 @@
+"""What ReLU layers forget, with proof: audit, decide, invert, enforce.
+
+Names are imported when they are first used, so that ``import unrelu`` itself costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from unrelu._version import __version__
+
+if TYPE_CHECKING:
+    from unrelu.audit import AuditResult, audit
+    from unrelu.datasets import load
+    from unrelu.domains import Ball, Box, Domain, Orthant, Polytope, Space, Sphere
+    from unrelu.frames import analyse_points
+    from unrelu.inverse import InverseResult, invert
+    from unrelu.layers import Network, ReLULayer, trace
+
+_HOMES = {
+    "AuditResult": "audit",
+    "Ball": "domains",
+    "Box": "domains",
+    "Domain": "domains",
+    "InverseResult": "inverse",
+    "Network": "layers",
+    "Orthant": "domains",
+    "Polytope": "domains",
+    "ReLULayer": "layers",
+    "Space": "domains",
+    "Sphere": "domains",
+    "analyse_points": "frames",
+    "audit": "audit",
+    "invert": "inverse",
+    "load": "datasets",
+    "trace": "layers",
+}
+
+__all__ = [
+    # layers and domains
+    "Ball",
+    "Box",
+    "Domain",
+    "Network",
+    "Orthant",
+    "Polytope",
+    "ReLULayer",
+    "Space",
+    "Sphere",
+    "load",
+    "trace",
+    # questions
+    "analyse_points",
+    "audit",
+    "invert",
+    # answers
+    "AuditResult",
+    "InverseResult",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'unrelu' has no attribute {name!r}")
+    value = getattr(import_module(f"unrelu.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return sorted(__all__)

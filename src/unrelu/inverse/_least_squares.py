@@ -1,0 +1,212 @@
+"""Reconstruction from the strictly active rows (Eckert et al. 2024, eq. 9), many outputs at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from joblib import Parallel, delayed
+from scipy.sparse.linalg import lsmr
+from threadpoolctl import threadpool_limits
+
+from unrelu.arrays import Array, flatten_samples, like, to_tensor
+from unrelu.errors import ArgumentError
+from unrelu.frames import Frame, frame_of
+from unrelu.frames._frame import to_dense
+
+if TYPE_CHECKING:
+    from unrelu.frames._factor import Factor
+    from unrelu.layers import ReLULayer
+
+_FACTOR_BYTES = 256 << 20  # factors kept at a time
+_DIRECT_ENTRIES = 4_000_000  # singular values of so many entries take a second
+_STEPS = 8  # of the Lanczos iteration for the largest singular value
+
+
+@dataclass(frozen=True)
+class InverseResult:
+    """What a batch of layer outputs gives back of the inputs.
+
+    Attributes:
+        x: Reconstructions, float64, shape ``(..., n)`` for flat outputs, else ``(..., *in_shape)``.
+        unique: Whether the preimage is proved to be this one point, shape ``(...,)``. Elsewhere ``x`` is the
+            minimum-norm solution of the equations that the output states.
+        residual: ``||relu(W x + b) - y|| / ||y||``, or the numerator alone where ``y = 0``; shape ``(...,)``. Where it is
+            not small, ``y`` is not an output of the layer, or not one of a minimum-norm input.
+        condition: ``sigma_max / sigma_min`` of the strictly active rows, estimated by Lanczos to a few per cent;
+            over non-zero singular values where the rows do not span. NaN where unknown or nothing is active. Shape ``(...,)``.
+    """
+
+    x: Array
+    unique: Array
+    residual: Array
+    condition: Array
+
+
+def invert(layer: ReLULayer, y: Array, *, frame: Frame | None = None, n_jobs: int = -1) -> InverseResult:
+    """Reconstruct inputs of a layer from its outputs.
+
+    Solves ``W_I x = y_I - b_I`` over the strictly active rows ``I = {i : y_i > 0}``: least squares where they span
+    R^n, minimum norm elsewhere. Normal equations with certified Cholesky factors and iterative refinement in
+    float64; singular values or LSMR where no factor is certified.
+
+    Args:
+        layer: The layer.
+        y: Outputs of shape ``(..., m)`` or ``(..., *out_shape)``, non-negative.
+        frame: The layer's rows, to be shared between calls; made from the layer when ``None``.
+        n_jobs: Threads, as in joblib.
+
+    Returns:
+        Reconstructions with proof of uniqueness, residual and condition number; numpy in gives numpy out, torch
+        in gives torch out on the same device.
+
+    Raises:
+        ArgumentError: If ``y`` has a wrong shape, negative or non-finite entries.
+
+    Example:
+        >>> import numpy as np, unrelu
+        >>> layer = unrelu.ReLULayer(np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]]))
+        >>> result = unrelu.invert(layer, layer.apply(np.array([[2.0, 3.0], [2.0, -3.0]])))
+        >>> result.unique
+        array([ True,  True])
+        >>> result.x.round(12)
+        array([[ 2.,  3.],
+               [ 2., -3.]])
+    """
+    tensor, batch, flat = flatten_samples(to_tensor(y, "y", device=layer.bias.device), layer.out_shape, "y")
+    negative = int((tensor < 0).sum())
+    if negative:
+        raise ArgumentError(f"y: expected outputs of a ReLU, got {negative} negative entries")
+    solver = _Solver(layer, frame or frame_of(layer))
+    size = max(1, _FACTOR_BYTES // solver.factor_bytes)
+    with threadpool_limits(1, user_api="blas"), Parallel(n_jobs, backend="threading") as parallel:
+        parts = [solver.solve(parallel, part) for part in tensor.split(size)] if len(tensor) else []
+    x, unique, condition = (
+        torch.cat(column) if parts else torch.zeros(0, dtype=torch.float64)
+        for column in (zip(*parts, strict=True) if parts else [()] * 3)
+    )
+    x = x.reshape(-1, layer.n)
+    residual = _residual(layer, x, tensor)
+    shape = (layer.n,) if flat else layer.in_shape
+    return InverseResult(
+        like(x.reshape(*batch, *shape), y),
+        like(unique.bool().reshape(batch), y),
+        like(residual.reshape(batch), y),
+        like(condition.reshape(batch), y),
+    )
+
+
+def _residual(layer: ReLULayer, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    size = torch.linalg.vector_norm(y, dim=1)
+    off = torch.linalg.vector_norm((layer.linear.apply(x) + layer.bias).clamp(min=0) - y, dim=1)
+    return torch.where(size > 0, off / size, off)
+
+
+@dataclass(frozen=True)
+class _System:
+    """One output's equations, factored where that is certified."""
+
+    index: np.ndarray
+    spanning: bool
+    factor: Factor | None
+    sigma_min: float
+
+
+class _Solver:
+    """Solves for many outputs of one layer: products over the batch, factors one by one in threads."""
+
+    def __init__(self, layer: ReLULayer, frame: Frame) -> None:
+        self.layer, self.frame = layer, frame
+        self.factor_bytes = 8 * min(layer.m, layer.n) * min(layer.m, layer.n)
+
+    def solve(
+        self, parallel: Parallel, y: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        mask = y > 0
+        target = torch.where(mask, y - self.layer.bias, 0.0)
+        active = [np.flatnonzero(row) for row in mask.cpu().numpy()]
+        systems = parallel(delayed(self._system)(index) for index in active)
+        x = torch.zeros(len(y), self.layer.n, dtype=torch.float64, device=y.device)
+        previous = np.full(len(y), np.inf)
+        for _ in range(8):
+            rest = target - torch.where(mask, self.layer.linear.apply(x), 0.0)
+            step = self._step(parallel, systems, rest)
+            length = np.linalg.norm(step, axis=1)
+            # A step that is no longer shorter only stirs rounding errors.
+            useful = length < 0.5 * previous
+            previous = np.where(useful, length, 0.0)
+            x += torch.from_numpy(step * useful[:, None]).to(x.device)
+            if not (useful & (length > 1e-16 * np.linalg.norm(x.cpu().numpy(), axis=1))).any():
+                break
+        sigma_max = _largest_singular_values(self.layer, mask)
+        smallest = np.array([s.sigma_min for s in systems])
+        unique = torch.tensor([s.spanning and s.factor is not None for s in systems])
+        condition = sigma_max / torch.from_numpy(smallest)
+        for k, system in enumerate(systems):
+            if system.factor is None and len(system.index):
+                solved = self._directly(system.index, target[k].cpu().numpy())
+                x[k], unique[k], condition[k] = torch.from_numpy(solved[0]), solved[1], solved[2]
+        return x, unique, condition
+
+    def _system(self, index: np.ndarray) -> _System:
+        spanning = len(index) >= self.frame.n
+        if not len(index) or (spanning and self.frame.max_rank < self.frame.n):
+            return _System(index, spanning, None, np.nan)
+        factor = self.frame.frame_operator(index) if spanning else self.frame.gram(index)
+        if factor is None:
+            return _System(index, spanning, None, np.nan)
+        return _System(index, spanning, factor, float(np.sqrt(max(factor.smallest_eigenvalue(), 0.0))))
+
+    def _step(self, parallel: Parallel, systems: list[_System], rest: torch.Tensor) -> np.ndarray:
+        """Solve every system for what is left of its right-hand side."""
+        pulled = self.layer.linear.adjoint(rest).cpu().numpy()
+        outer = rest.cpu().numpy()
+
+        def one(k: int) -> np.ndarray:
+            system = systems[k]
+            if system.factor is None:
+                return np.zeros(0)
+            return system.factor.solve(pulled[k] if system.spanning else outer[k, system.index])
+
+        step = np.zeros_like(pulled)
+        weights = np.zeros_like(outer)
+        for k, solved in enumerate(parallel(delayed(one)(k) for k in range(len(systems)))):
+            if systems[k].factor is not None and systems[k].spanning:
+                step[k] = solved
+            elif len(solved):
+                weights[k, systems[k].index] = solved
+        if weights.any():
+            step += self.layer.linear.adjoint(torch.from_numpy(weights).to(rest.device)).cpu().numpy()
+        return step
+
+    def _directly(self, index: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, bool, float]:
+        """Solve one system that no certified factor covers, for its minimum-norm solution."""
+        rows = self.frame.rows(index)
+        unique = len(index) >= self.frame.n and self.frame.rank_bounds(index)[0] == self.frame.n
+        if len(index) * self.frame.n <= _DIRECT_ENTRIES:
+            x, _, rank, sigma = np.linalg.lstsq(to_dense(rows), target[index], rcond=None)
+            return x, unique, float(sigma[0] / sigma[rank - 1]) if rank else np.nan
+        solution = lsmr(rows, target[index], atol=1e-15, btol=1e-15, maxiter=10 * self.frame.n)
+        return solution[0], unique, float(solution[6])
+
+
+def _largest_singular_values(layer: ReLULayer, mask: torch.Tensor) -> torch.Tensor:
+    """Estimate ``sigma_max(W_I)`` for every row of ``mask``, from below, to a few per cent (Lanczos)."""
+    generator = torch.Generator().manual_seed(0)
+    v = torch.randn(1, layer.n, generator=generator, dtype=torch.float64).to(mask.device).expand(len(mask), -1)
+    v = v / torch.linalg.vector_norm(v, dim=1, keepdim=True)
+    before, size = torch.zeros_like(v), torch.zeros(len(mask), 1, dtype=torch.float64, device=mask.device)
+    steps = min(_STEPS, layer.n)
+    small = torch.zeros(len(mask), steps, steps, dtype=torch.float64, device=mask.device)
+    for k in range(steps):
+        w = layer.linear.adjoint(torch.where(mask, layer.linear.apply(v), 0.0)) - size * before
+        along = (w * v).sum(dim=1)
+        small[:, k, k] = along
+        w = w - along[:, None] * v
+        size = torch.linalg.vector_norm(w, dim=1, keepdim=True)
+        if k + 1 < steps:
+            small[:, k, k + 1] = small[:, k + 1, k] = size[:, 0]
+        before, v = v, w / size.clamp(min=torch.finfo(w.dtype).tiny)
+    return torch.linalg.eigvalsh(small)[:, -1].clamp(min=0).sqrt().cpu()
