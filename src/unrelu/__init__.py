@@ -63,7 +63,9 @@ def __getattr__(name: str) -> Any:
     """Import a public name on first use."""
     if name not in _HOMES:
         raise AttributeError(f"module 'unrelu' has no attribute {name!r}")
-    value = getattr(import_module(f"unrelu.{_HOMES[name]}"), name)
+    home = import_module(f"unrelu.{_HOMES[name]}")
+    # A package named like its question is callable itself.
+    value = home if _HOMES[name] == name else getattr(home, name)
     globals()[name] = value
     return value
 

@@ -77,7 +77,7 @@ def from_dict(document: Mapping[str, Any]) -> AuditResult:
 
 def schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of the document."""
-    text = files(__package__).joinpath("schemas", "audit.schema.json").read_text(encoding="utf-8")
+    text = (files(__package__) / "schemas" / "audit.schema.json").read_text(encoding="utf-8")
     return cast(dict[str, Any], json.loads(text))
 
 

@@ -14,7 +14,7 @@ import matplotlib.style
 import numpy as np
 from matplotlib.figure import Figure
 
-from unrelu.audit._table import clean, number, percentage, standing, verdict
+from unrelu.audit._table import clean, count, number, percentage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,10 +93,11 @@ def active_rows(layer: LayerAudit, theme: Theme = LIGHT) -> Picture:
         axes.axvline(layer.n, color=theme.mark, linewidth=2, label=f"n = {layer.n:,} needed")
         if layer.m < layer.n:
             label = f"beyond m = {layer.m:,}"
-            axes.axvspan(layer.m, layer.n, facecolor="none", edgecolor=theme.grid, hatch="///", label=label)
+            axes.axvspan(
+                layer.m, layer.n, facecolor="none", edgecolor=theme.muted, alpha=0.5, hatch="///", label=label
+            )
         axes.set(xlabel="strictly active rows of a sample", ylabel="samples", ylim=(0, None))
-        axes.yaxis.get_major_locator().set_params(integer=True)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.locator_params(integer=True)
         axes.margins(x=0.04)
         figure.legend(loc="outside upper left", frameon=False, labelcolor=theme.ink, ncols=3)
     return Picture(figure, _alt_active(layer), theme)
@@ -120,7 +121,7 @@ def overview(layers: Sequence[LayerAudit], theme: Theme = LIGHT) -> Picture:
             elinewidth=1.8,
             capsize=3,
         )
-        for place, layer in zip(places, layers, strict=True):
+        for place, layer in enumerate(layers):
             label = "undecided" if not layer.singleton.total else percentage(layer.singleton.value)
             axes.text(1.02, place, label, transform=axes.get_yaxis_transform(), va="center", color=theme.ink)
         axes.set_yticks(places, labels=[_short(layer.name) for layer in layers])
@@ -154,7 +155,7 @@ def reconstructions(layer: LayerAudit, theme: Theme = LIGHT) -> Picture | None:
                 ha="center",
             )
     told = "; ".join(caption(example) for example in shown)
-    alt = f"Originals, reconstructions from the output of {clean(layer.name)}, and absolute differences: {told}."
+    alt = f"Samples, what the output of {clean(layer.name)} gives back, and the absolute difference: {told}."
     return Picture(figure, alt, theme)
 
 
@@ -165,7 +166,7 @@ def caption(example: Example) -> str:
 
 
 def _triptych(figure: Figure, example: Example, bottom: float, tall: float) -> None:
-    """Draw one sample: its caption, three panels of equal size and the scale of the third; sizes in inches."""
+    """Draw one sample: caption, three panels, and the scale of the third; sizes in inches."""
     original, back = _pixels(example.original), _pixels(example.reconstruction)
     difference = np.abs(original - back)
     difference = difference.max(axis=2) if difference.ndim == 3 else difference
@@ -201,7 +202,7 @@ def _relative(figure: Figure, across: float, up: float) -> tuple[float, float]:
 
 
 def _pixels(image: np.ndarray) -> np.ndarray:
-    """An image as ``(H, W)`` or ``(H, W, 3)``, every k-th pixel of a large one, NaN and infinities as zero."""
+    """An image as ``(H, W)`` or ``(H, W, 3)``, every k-th pixel of a large one, NaN and infinity as 0."""
     moved = np.moveaxis(image, 0, 2) if image.ndim == 3 else image
     moved = moved[..., 0] if moved.ndim == 3 and moved.shape[2] == 1 else moved
     step = -(-max(moved.shape[:2]) // _MOST_PIXELS)
@@ -213,7 +214,8 @@ def _alt_active(layer: LayerAudit) -> str:
     start = f"Histogram of the strictly active rows of {clean(layer.name)}, which has {layer.m:,} rows"
     if layer.active is None:
         return f"{start}; {layer.n:,} are needed."
-    spread = f"median {number(layer.active.median)}, from {layer.active.minimum:,.0f} to {layer.active.maximum:,.0f}"
+    active = layer.active
+    spread = f"median {count(active.median)}, from {count(active.minimum)} to {count(active.maximum)}"
     return f"{start}: {spread}; {layer.n:,} are needed."
 
 

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping
+
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -186,3 +189,43 @@ class AuditResult:
     seconds: float
     versions: Mapping[str, str] = field(default_factory=dict)
     citation: tuple[str, ...] = ()
+
+    def to_json(self, path: str | os.PathLike[str] | None = None, *, force: bool = False) -> str:
+        """Return the result as JSON of the versioned schema, and write it to ``path`` if there is one.
+
+        Raises:
+            OutputError: If the file cannot be written, or exists and ``force`` is false.
+        """
+        from unrelu.audit import _json
+
+        return _json.to_json(self, path, force)
+
+    def to_csv(self, path: str | os.PathLike[str] | None = None, *, force: bool = False) -> str:
+        """Return one CSV row a layer, and write them to ``path`` if there is one.
+
+        Raises:
+            OutputError: If the file cannot be written, or exists and ``force`` is false.
+        """
+        from unrelu.audit import _csv
+
+        return _csv.to_csv(self, path, force)
+
+    def to_html(self, path: str | os.PathLike[str] | None = None, *, force: bool = False) -> str:
+        """Return one self-contained page, and write it to ``path`` if there is one.
+
+        Raises:
+            OutputError: If the file cannot be written, or exists and ``force`` is false.
+        """
+        from unrelu.audit import _html
+
+        return _html.to_html(self, path, force)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row a layer as a pandas data frame.
+
+        Raises:
+            MissingExtraError: If pandas is not installed.
+        """
+        from unrelu.audit import _csv
+
+        return _csv.to_frame(self)

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.linalg import eigvalsh_tridiagonal, lapack
+from scipy.linalg import eigvalsh_tridiagonal
+
+from unrelu.frames._lapack import pbtrf, pbtrs, potrf, potrs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,49 +63,56 @@ def dense_factor(matrix: np.ndarray, terms: int) -> Factor | None:
     """Prove a computed product ``AᵀA`` positive definite and factor it.
 
     Args:
-        matrix: ``AᵀA`` as computed, of shape ``(n, n)``; overwritten.
+        matrix: ``AᵀA`` as computed, C-ordered, of shape ``(n, n)``; overwritten.
         terms: Number of products summed in an entry.
 
     Returns:
         The factor, or ``None`` where nothing is proved.
     """
-    scale = power_of_two_below(np.sqrt(np.diag(matrix)))
-    matrix *= scale[:, None]
-    matrix *= scale
     n = len(matrix)
+    scale = _equilibration(np.diag(matrix))
+    if scale.min() != scale.max():
+        matrix *= scale[:, None]
+        matrix *= scale
+    else:
+        scale = np.ones(n)
     matrix.flat[:: n + 1] -= _shift(float(np.trace(matrix)), terms, n)
-    # The transpose of a C array is Fortran-ordered, so LAPACK works in place.
-    lower, info = lapack.dpotrf(matrix.T, lower=1, overwrite_a=1, clean=0)
-    if info != 0 or not np.isfinite(lower.flat[:: n + 1]).all():
+    if potrf(matrix) != 0 or not np.isfinite(matrix.flat[:: n + 1]).all():
         return None
-    return Factor(lambda v: lapack.dpotrs(lower, v, lower=1)[0], scale)
+    return Factor(lambda v: potrs(matrix, v), scale)
 
 
 def banded_factor(band: np.ndarray, terms: int, order: np.ndarray) -> Factor | None:
     """Do the same for a banded matrix.
 
     Args:
-        band: Lower band storage, ``band[i - j, j]``, of shape ``(bandwidth + 1, n)``; overwritten.
+        band: Lower band storage, column after column: ``band[j, i - j]``, of shape ``(n, bandwidth + 1)``; overwritten.
         terms: Number of products summed in an entry.
         order: Row ``k`` of the band is row ``order[k]`` of the matrix.
     """
-    scale = power_of_two_below(np.sqrt(band[0]))
-    for offset in range(len(band)):
-        length = band.shape[1] - offset
-        band[offset, :length] *= scale[offset:] * scale[:length]
-    band[0] -= _shift(float(band[0].sum()), terms, len(band))
-    lower, info = lapack.dpbtrf(np.asfortranarray(band), lower=1, overwrite_ab=1)
-    if info != 0 or not np.isfinite(lower[0]).all():
+    scale = _equilibration(band[:, 0])
+    band *= scale[:, None]
+    for offset in range(band.shape[1]):
+        band[: len(band) - offset, offset] *= scale[offset:]
+    band[:, 0] -= _shift(float(band[:, 0].sum()), terms, band.shape[1])
+    if pbtrf(band) != 0 or not np.isfinite(band[:, 0]).all():
         return None
 
     def solve(v: np.ndarray) -> np.ndarray:
         out = np.empty_like(v)
-        out[order] = lapack.dpbtrs(lower, v[order], lower=1)[0]
+        out[order] = pbtrs(band, v[order])
         return out
 
     full_scale = np.empty_like(scale)
     full_scale[order] = scale
     return Factor(solve, full_scale)
+
+
+def _equilibration(squares: np.ndarray) -> np.ndarray:
+    """Return powers of two that bring diagonal entries near 1; equal ones where all are alike already."""
+    if squares.min() * 1024 > squares.max():
+        return np.full(len(squares), power_of_two_below(np.sqrt(squares.max())))
+    return power_of_two_below(np.sqrt(squares))
 
 
 def _shift(trace: float, terms: int, bandwidth: int) -> float:

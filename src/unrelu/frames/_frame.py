@@ -174,7 +174,7 @@ class SparseFrame(Frame):
         if self._columns is None:
             self._columns = _ordering(self.matrix.T.tocsr())
         order = self._columns
-        band = np.zeros((order.bandwidth + 1, self.n))
+        band = np.zeros((self.n, order.bandwidth + 1))
         a = self._matrix(equilibrated)
         _accumulate(a.indptr, order.position[a.indices], a.data, np.asarray(index), band)
         return banded_factor(band, self._column_terms, order.order)
@@ -188,8 +188,8 @@ class SparseFrame(Frame):
         product = sp.tril(a @ a.T).tocoo()
         width = int((product.row - product.col).max(initial=0))
         _check_memory(width + 1, len(index))
-        band = np.zeros((width + 1, len(index)))
-        band[product.row - product.col, product.col] = product.data
+        band = np.zeros((len(index), width + 1))
+        band[product.col, product.row - product.col] = product.data
         return banded_factor(band, self._row_terms, sequence)
 
 
@@ -230,7 +230,7 @@ def _accumulate(
             for b in range(indptr[row], indptr[row + 1]):
                 pb = position[b]
                 if pb >= pa:
-                    band[pb - pa, pa] += va * data[b]
+                    band[pa, pb - pa] += va * data[b]
 
 
 def structural_rank(rows: np.ndarray | sp.csr_array) -> int:

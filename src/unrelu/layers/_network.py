@@ -16,7 +16,7 @@ from unrelu.layers._graph import Skipped, sample_shape
 from unrelu.layers._relu_layer import ReLULayer
 
 if TYPE_CHECKING:
-    from unrelu.layers._graph import GraphBuilder, Step, Value
+    from unrelu.layers._graph import Step, Value
     from unrelu.layers._linear import LinearMap
 
 
@@ -59,6 +59,21 @@ class Network(Mapping[str, ReLULayer]):
         self._by_node = {layer.node: name for name, layer in self._layers.items()}
         if not any(step.function is None for step in self._steps):
             raise ModelError(f"{origin}: the network has no ReLU")
+
+    @classmethod
+    def of_layer(cls, layer: ReLULayer) -> Network:
+        """Return the network that consists of one layer."""
+        build = GraphBuilder()
+        source = build.input((1, *layer.in_shape))
+        node = (f"{layer.name} (affine)", "affine")
+        shape = (1, *layer.out_shape)
+        affine = build.affine(source, layer.linear, shape, node, offset=layer.bias, owner=layer.name)
+        return cls(build, source, build.relu(affine, layer.node, "relu"), layer.name)
+
+    @property
+    def input_name(self) -> str:
+        """What layers call the network's input as their source."""
+        return self._input
 
     def _add_layer(self, step: Step) -> list[Skipped]:
         value = step.inputs[0]

@@ -38,7 +38,8 @@ def scaled(op: Operation, operand: Operand, factor: float) -> Operand:
 @converts("Add", "Sum")
 def addition(op: Operation) -> Operand:
     """Add tensors."""
-    return add(op, op.operands())
+    operands = op.operands()
+    return add(op, operands) if len(operands) > 1 else op.move(operands[0], lambda t: t)
 
 
 @converts("Sub")

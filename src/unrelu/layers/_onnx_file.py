@@ -105,9 +105,6 @@ def onnx_package() -> ModuleType:
     """Return the ``onnx`` package, which only the importer of ONNX files needs."""
     try:
         import onnx
-        import onnx.checker
-        import onnx.helper
-        import onnx.numpy_helper
     except ImportError as error:
         raise MissingExtraError(
             "reading ONNX models needs the onnx package: pip install 'unrelu[onnx]'"

@@ -1,0 +1,109 @@
+"""The report of an audit: one HTML file that needs nothing else, for screen, phone and paper."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+from unrelu.audit import _pictures, _table
+from unrelu.output import write_text
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable
+
+    from unrelu.audit._result import AuditResult, LayerAudit
+
+_THEMES = (_pictures.LIGHT, _pictures.DARK)
+_FILTERS = ("clean", "number", "count", "percentage", "interval", "sizes", "rank", "standing", "verdict")
+
+
+@dataclass(frozen=True)
+class _Image:
+    """A picture in light and dark, as ``data:`` addresses."""
+
+    light: str
+    dark: str
+    alt: str
+
+
+@dataclass(frozen=True)
+class _Section:
+    """What the report shows of one layer."""
+
+    layer: LayerAudit
+    active: _Image
+    reconstructions: _Image | None
+
+
+def to_html(result: AuditResult, path: str | os.PathLike[str] | None = None, force: bool = False) -> str:
+    """An audit as one self-contained HTML page, and in a file if one is named.
+
+    The page loads nothing and runs nothing, and its own content security policy holds it to that. Whatever
+    comes from the model or the data is escaped.
+
+    Args:
+        result: What the audit found.
+        path: The file to write; ``None`` writes none.
+        force: Whether a file that is there already may be replaced.
+
+    Returns:
+        The page.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    page = (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            result=result,
+            headline=_table.headline(result),
+            coverage=_table.coverage(result),
+            overview=_overview(result),
+            sections=[_section(layer) for layer in result.layers],
+        )
+    )
+    if path is not None:
+        write_text(path, page, force=force)
+    return page
+
+
+def _environment() -> Environment:
+    """Templates from the package, everything escaped, a forgotten name an error."""
+    environment = Environment(
+        loader=FunctionLoader(_template),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {name: getattr(_table, name) for name in _FILTERS}
+    return environment
+
+
+def _template(name: str) -> str:
+    return (files(__package__) / "templates" / name).read_text(encoding="utf-8")
+
+
+def _section(layer: LayerAudit) -> _Section:
+    active = (_pictures.active_rows(layer, theme) for theme in _THEMES)
+    images = [_pictures.reconstructions(layer, theme) for theme in _THEMES]
+    return _Section(
+        layer, _image(active), _image(image for image in images if image) if all(images) else None
+    )
+
+
+def _overview(result: AuditResult) -> _Image | None:
+    if not result.layers:
+        return None
+    return _image(_pictures.overview(result.layers, theme) for theme in _THEMES)
+
+
+def _image(pictures: Iterable[_pictures.Picture]) -> _Image:
+    """A picture's light and dark variant as the page needs them."""
+    light, dark = pictures
+    return _Image(light.uri(), dark.uri(), light.alt)

@@ -1,0 +1,146 @@
+"""Audit: measure on data what every ReLU layer of a network forgets."""
+
+from __future__ import annotations
+
+import platform
+import time
+from contextlib import nullcontext
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from unrelu._version import __version__
+from unrelu.audit._inputs import as_dataset, fit
+from unrelu.audit._layer import LayerAccount
+from unrelu.audit._result import AuditResult, LayerAudit, SkippedNode
+from unrelu.errors import ArgumentError
+from unrelu.layers import Network, ReLULayer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+_CHUNK_BYTES = 64 << 20
+_CHUNK_SAMPLES = 250
+_CITATION = (
+    "Eckert, Haider, Ehler, Balazs (2024): Invertibility of ReLU-Layers: A Practical Approach",
+    "Behrmann, Dittmer, Fernsel, Maass (2018): Invariance and Inverse Stability under ReLU",
+    "Puthawala, Kothari, Lassas, Dokmanić, de Hoop (2022): Globally Injective ReLU Networks",
+)
+
+
+def audit(
+    network: Network | ReLULayer,
+    data: Any,
+    *,
+    reconstruct: int = 1000,
+    confidence: float = 0.95,
+    progress: bool = False,
+) -> AuditResult:
+    """Measure, layer by layer, which samples a network's ReLU layers give back and which they do not.
+
+    Verdicts are about the preimage on all of R^n of the sample's activation, and proved for the stored numbers
+    or counted as undecided. An interrupt (Ctrl-C) ends the audit with what it has, marked partial.
+
+    Args:
+        network: A traced network, or one layer.
+        data: Samples: an array of shape ``(N, *input_shape)``, a `Dataset`, or a name or path that
+            `unrelu.load` takes.
+        reconstruct: Number of samples, evenly spread, whose reconstruction is measured.
+        confidence: Coverage of the Clopper-Pearson intervals.
+        progress: Show a progress bar on standard error.
+
+    Returns:
+        Figures for each layer; see `AuditResult` and `LayerAudit`.
+
+    Raises:
+        ArgumentError: If ``reconstruct`` is negative or ``confidence`` is not in (0, 1).
+        DataError: If the data cannot be read or do not fit the network.
+    """
+    if reconstruct < 0:
+        raise ArgumentError(f"reconstruct: expected a number of samples >= 0, got {reconstruct}")
+    if not 0 < confidence < 1:
+        raise ArgumentError(f"confidence: expected a number between 0 and 1, got {confidence}")
+    start = time.perf_counter()
+    network = network if isinstance(network, Network) else Network.of_layer(network)
+    dataset = as_dataset(data)
+    inputs = fit(dataset, network)
+    shown = inputs.shape[1:] if dataset.layout is None else dataset.inputs.shape[1:]
+    run = _Run(network, inputs, reconstruct, tuple(shown))
+    with torch.no_grad(), _progress(progress) as bar:
+        partial = run.all(bar)
+    return AuditResult(
+        model=network.origin,
+        data=dataset.name,
+        data_shape=tuple(dataset.inputs.shape[1:]),
+        samples=len(inputs),
+        layers=run.reports(confidence),
+        skipped=run.skipped,
+        partial=partial,
+        seconds=time.perf_counter() - start,
+        versions=_versions(),
+        citation=_CITATION,
+    )
+
+
+class _Run:
+    """One pass of the samples through the network."""
+
+    def __init__(
+        self, network: Network, inputs: np.ndarray, reconstruct: int, shown: tuple[int, ...]
+    ) -> None:
+        self.network, self.inputs = network, inputs
+        self.skipped = tuple(SkippedNode(s.node, s.operator, s.reason) for s in network.skipped)
+        self.accounts: dict[str, LayerAccount] = {}
+        for name, layer in network.items():
+            data_shape = shown if layer.source == network.input_name and shown == inputs.shape[1:] else None
+            try:
+                self.accounts[name] = LayerAccount(layer, data_shape)
+            except ArgumentError as error:  # too large to hold: say so, go on with the others
+                self.skipped += (SkippedNode(layer.node, "Relu", str(error)),)
+        count = min(reconstruct, len(inputs))
+        self.chosen = np.unique(np.linspace(0, len(inputs) - 1, count).round().astype(int))
+
+    def all(self, bar: Any) -> bool:
+        """Account for all samples; return whether this was interrupted."""
+        task = bar and bar.add_task("audit", total=len(self.inputs) * len(self.accounts))
+        try:
+            for part in self._chunks():
+                batch = torch.from_numpy(np.ascontiguousarray(self.inputs[part], dtype=np.float64))
+                chosen = self.chosen[(self.chosen >= part.start) & (self.chosen < part.stop)] - part.start
+                for layer, activations in self.network.walk(batch):
+                    if layer.name in self.accounts:
+                        if bar:
+                            bar.update(task, description=f"audit {layer.name}")
+                        self.accounts[layer.name].add(activations, chosen, part.start)
+                        if bar:
+                            bar.advance(task, len(batch))
+        except KeyboardInterrupt:
+            return True
+        return False
+
+    def _chunks(self) -> Iterator[slice]:
+        widest = max((a.layer.m + a.layer.n for a in self.accounts.values()), default=1)
+        size = max(1, min(_CHUNK_SAMPLES, _CHUNK_BYTES // (8 * widest)))
+        return (slice(s, min(s + size, len(self.inputs))) for s in range(0, len(self.inputs), size))
+
+    def reports(self, confidence: float) -> tuple[LayerAudit, ...]:
+        """Return the layers that saw at least one sample."""
+        return tuple(account.report(confidence) for account in self.accounts.values() if account.samples)
+
+
+def _progress(show: bool) -> AbstractContextManager[Any]:
+    if not show:
+        return nullcontext()
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True), transient=True)
+
+
+def _versions() -> dict[str, str]:
+    libraries = {name: version(name) for name in ("torch", "numpy", "scipy")}
+    return {"unrelu": __version__, **libraries, "python": platform.python_version()}
