@@ -68,7 +68,7 @@ def layer(name="fc1", m=256, n=64, count=500, total=500, undecided=0, **changes)
         active_histogram=histogram(active),
         singleton=singleton,
         undecided=undecided,
-        tests={"counting": total - 20, "rank": 20} if total > 20 else {},
+        tests={"boundary": undecided, "count": total - 20, "rank": 20} if total > 20 else {},
         radius=Quantiles.of(0.05 * spread) if count else None,
         error=Quantiles.of(1e-9 * spread) if count else None,
         error_other=Quantiles.of(0.4 * spread) if count < total else None,

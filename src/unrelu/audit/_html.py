@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 
     from unrelu.audit._result import AuditResult, LayerAudit
 
+_TESTS = {
+    "structure": "the whole matrix has rank below n, so no sample can be given back",
+    "count": "fewer than n rows are active; or n are, and any n rows are known to be independent",
+    "rank": "the rank of the active rows, proved",
+    "boundary": "undecided: rows whose pre-activation is exactly 0 make the difference",
+    "precision": "undecided: the active rows are too close to dependent for the arithmetic spent on them",
+}
 _THEMES = (_pictures.LIGHT, _pictures.DARK)
 _FILTERS = ("clean", "number", "count", "percentage", "interval", "sizes", "rank", "standing", "verdict")
 
@@ -64,6 +71,7 @@ def to_html(result: AuditResult, path: str | os.PathLike[str] | None = None, for
             headline=_table.headline(result),
             coverage=_table.coverage(result),
             overview=_overview(result),
+            tests=_TESTS,
             sections=[_section(layer) for layer in result.layers],
         )
     )

@@ -96,8 +96,12 @@ def active_rows(layer: LayerAudit, theme: Theme = LIGHT) -> Picture:
             axes.axvspan(
                 layer.m, layer.n, facecolor="none", edgecolor=theme.muted, alpha=0.5, hatch="///", label=label
             )
-        axes.set(xlabel="strictly active rows of a sample", ylabel="samples", ylim=(0, None))
-        axes.locator_params(integer=True)
+        axes.set(
+            xlabel="strictly active rows of a sample",
+            ylabel="samples",
+            ylim=(0, 1.05 * max(*histogram.counts, 1)),
+        )
+        axes.locator_params(integer=True, min_n_ticks=1)
         axes.margins(x=0.04)
         figure.legend(loc="outside upper left", frameon=False, labelcolor=theme.ink, ncols=3)
     return Picture(figure, _alt_active(layer), theme)
@@ -147,25 +151,31 @@ def reconstructions(layer: LayerAudit, theme: Theme = LIGHT) -> Picture | None:
     with _drawing(theme):
         figure = Figure(figsize=(_WIDTH, pitch * len(shown) + 0.2))
         for place, example in enumerate(shown):
-            _triptych(figure, example, bottom=pitch * (len(shown) - 1 - place) + 0.05, tall=tall)
+            _triptych(
+                figure,
+                example,
+                caption(example, layer),
+                bottom=pitch * (len(shown) - 1 - place) + 0.05,
+                tall=tall,
+            )
         for place, title in enumerate(("original", "from the output", "absolute difference")):
             figure.text(
                 *_relative(figure, _left(place) + _PANEL / 2, figure.get_figheight() - 0.16),
                 title,
                 ha="center",
             )
-    told = "; ".join(caption(example) for example in shown)
+    told = "; ".join(caption(example, layer) for example in shown)
     alt = f"Samples, what the output of {clean(layer.name)} gives back, and the absolute difference: {told}."
     return Picture(figure, alt, theme)
 
 
-def caption(example: Example) -> str:
-    """A sample in a line: its number, whether it is given back, and the error."""
-    fate = "given back" if example.unique else "lost"
+def caption(example: Example, layer: LayerAudit) -> str:
+    """A sample in a line: its number, whether the layer gives it back, and the error."""
+    fate = "given back" if example.unique else "lost or undecided" if layer.undecided else "lost"
     return f"sample {example.index:,} · {fate} · relative error {number(example.relative_error)}"
 
 
-def _triptych(figure: Figure, example: Example, bottom: float, tall: float) -> None:
+def _triptych(figure: Figure, example: Example, told: str, bottom: float, tall: float) -> None:
     """Draw one sample: caption, three panels, and the scale of the third; sizes in inches."""
     original, back = _pixels(example.original), _pixels(example.reconstruction)
     difference = np.abs(original - back)
@@ -188,7 +198,7 @@ def _triptych(figure: Figure, example: Example, bottom: float, tall: float) -> N
     figure.colorbar(drawn, cax=scale, ticks=[0, largest]).ax.set_yticklabels(
         ["0", number(largest)], fontsize=8
     )
-    figure.text(*_relative(figure, _left(0), bottom + tall + 0.06), caption(example))
+    figure.text(*_relative(figure, _left(0), bottom + tall + 0.06), told)
 
 
 def _left(place: int) -> float:

@@ -98,7 +98,7 @@ def standing(layer: LayerAudit) -> str:
 
 def verdict(layer: LayerAudit) -> str:
     """What the audit says of a layer in one sentence."""
-    share, name = layer.singleton, clean(layer.name)
+    share, name = layer.singleton, _called(layer)
     if not share.total and not layer.undecided:
         return f"{name} is undecided: it saw no sample."
     if not share.total:
@@ -123,7 +123,7 @@ def headline(result: AuditResult) -> str:
         return verdict(result.layers[0])
     if good == total:
         return f"Each of the {total} layers gives back every sample."
-    first = clean(next(layer for layer in result.layers if standing(layer) != "good").name)
+    first = _called(next(layer for layer in result.layers if standing(layer) != "good"))
     who = f"{good} of the {total} layers {'gives' if good == 1 else 'give'}" if good else "No layer gives"
     return f"{who} back every sample; the first that does not is {first}."
 
@@ -162,6 +162,12 @@ def summary(result: AuditResult) -> RenderableType:
 def _trimmed(text: str) -> str:
     """Drop the zeros after the decimal point that say nothing."""
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _called(layer: LayerAudit) -> str:
+    """A layer's name as a sentence needs it: torch calls the layers of a Sequential 0, 1, 2."""
+    name = clean(layer.name)
+    return f"layer {name}" if name.isdigit() else name
 
 
 def _samples(total: int) -> str:

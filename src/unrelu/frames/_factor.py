@@ -63,7 +63,7 @@ def dense_factor(matrix: np.ndarray, terms: int) -> Factor | None:
     """Prove a computed product ``AᵀA`` positive definite and factor it.
 
     Args:
-        matrix: ``AᵀA`` as computed, C-ordered, of shape ``(n, n)``; overwritten.
+        matrix: Upper triangle of ``AᵀA`` as computed, C-ordered, of shape ``(n, n)``; overwritten.
         terms: Number of products summed in an entry.
 
     Returns:

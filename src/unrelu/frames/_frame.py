@@ -15,6 +15,7 @@ from unrelu.errors import ArgumentError
 from unrelu.frames._directions import Directions, directions
 from unrelu.frames._exact import exact_rank, rank_modulo_prime
 from unrelu.frames._factor import Factor, banded_factor, dense_factor, power_of_two_below
+from unrelu.frames._lapack import columns_product, rows_product
 
 if TYPE_CHECKING:
     from unrelu.layers import ReLULayer
@@ -132,12 +133,12 @@ class DenseFrame(Frame):
     def frame_operator(self, index: np.ndarray, *, equilibrated: bool = False) -> Factor | None:
         """Factor ``W_Iᵀ W_I``."""
         rows = self._scaled(index, equilibrated)
-        return dense_factor(rows.T @ rows, len(index))
+        return dense_factor(columns_product(rows), len(index))
 
     def gram(self, index: np.ndarray, *, equilibrated: bool = False) -> Factor | None:
         """Factor ``W_I W_Iᵀ``."""
         rows = self._scaled(index, equilibrated)
-        return dense_factor(rows @ rows.T, self.n)
+        return dense_factor(rows_product(rows), self.n)
 
 
 @final

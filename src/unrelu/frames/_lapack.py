@@ -1,63 +1,97 @@
-"""LAPACK's Cholesky routines without Python's lock, so that threads work side by side.
+"""BLAS and LAPACK on symmetric matrices without Python's lock, so that threads work side by side.
 
-`scipy.linalg.lapack` holds the lock during a call; the same routines are exported by
-`scipy.linalg.cython_lapack`, and `ctypes` releases the lock around them. Arrays are changed in place.
+`scipy.linalg.lapack` holds the lock during a call; the same routines are exported by `scipy.linalg.cython_blas`
+and `scipy.linalg.cython_lapack`, and `ctypes` releases the lock around them. Matrices are C-ordered and only
+their upper triangle is used (the lower one in Fortran's order).
 """
 
 from __future__ import annotations
 
 import ctypes
 from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
+_HOMES = {"dsyrk": "cython_blas"}
 
 
 @cache
 def _routine(name: str, arguments: int) -> Callable[..., None]:
-    """Return a routine whose first argument is ``uplo`` and all others are pointers."""
-    from scipy.linalg import cython_lapack
-
-    capsule = cython_lapack.__pyx_capi__[name]
+    """Return a routine all of whose arguments are pointers."""
+    capsule = import_module(f"scipy.linalg.{_HOMES.get(name, 'cython_lapack')}").__pyx_capi__[name]
     api = ctypes.pythonapi
     api.PyCapsule_GetName.restype, api.PyCapsule_GetName.argtypes = ctypes.c_char_p, [ctypes.py_object]
     api.PyCapsule_GetPointer.restype = ctypes.c_void_p
     api.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
     address = api.PyCapsule_GetPointer(capsule, api.PyCapsule_GetName(capsule))
-    return ctypes.CFUNCTYPE(None, ctypes.c_char_p, *[ctypes.c_void_p] * (arguments - 1))(address)
+    return ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * arguments)(address)
+
+
+def _call(name: str, *arguments: bytes | int | float | np.ndarray) -> None:
+    """Call a routine with numbers and letters by reference and arrays by address."""
+    kept = [_by_reference(a) for a in arguments]
+    _routine(name, len(kept))(
+        *(k.ctypes.data if isinstance(k, np.ndarray) else ctypes.addressof(k) for k in kept)
+    )
+
+
+def _by_reference(argument: Any) -> Any:
+    match argument:
+        case bytes():
+            return ctypes.c_char(argument)
+        case int():
+            return ctypes.c_int(argument)
+        case float():
+            return ctypes.c_double(argument)
+        case _:
+            return argument
+
+
+def columns_product(rows: np.ndarray) -> np.ndarray:
+    """Return the upper triangle of ``AᵀA`` for a C-ordered ``A`` of shape ``(k, n)``; zeros below."""
+    k, n = rows.shape
+    out = np.zeros((n, n))
+    _call("dsyrk", b"L", b"N", n, k, 1.0, rows, max(n, 1), 0.0, out, max(n, 1))
+    return out
+
+
+def rows_product(rows: np.ndarray) -> np.ndarray:
+    """Return the upper triangle of ``A Aᵀ`` for a C-ordered ``A`` of shape ``(k, n)``; zeros below."""
+    k, n = rows.shape
+    out = np.zeros((k, k))
+    _call("dsyrk", b"L", b"T", k, n, 1.0, rows, max(n, 1), 0.0, out, max(k, 1))
+    return out
 
 
 def potrf(matrix: np.ndarray) -> int:
-    """Factor a symmetric C-ordered matrix; its upper triangle is overwritten with ``Lᵀ``. Return LAPACK's info."""
-    return _call("dpotrf", len(matrix), matrix, len(matrix))
+    """Factor a symmetric matrix in place; return LAPACK's info, 0 for success."""
+    info = ctypes.c_int(0)
+    _call("dpotrf", b"L", len(matrix), matrix, len(matrix), info)
+    return info.value
 
 
 def potrs(factor: np.ndarray, v: np.ndarray) -> np.ndarray:
     """Solve with the factor of `potrf`."""
-    out = v.copy()
-    _call("dpotrs", len(factor), 1, factor, len(factor), out, len(out))
+    out = np.array(v, dtype=np.float64)
+    _call("dpotrs", b"L", len(factor), 1, factor, len(factor), out, len(out), ctypes.c_int(0))
     return out
 
 
 def pbtrf(band: np.ndarray) -> int:
-    """Factor a matrix in lower band storage, stored column after column: shape ``(n, bandwidth + 1)``, C order."""
-    return _call("dpbtrf", band.shape[0], band.shape[1] - 1, band, band.shape[1])
+    """Factor a matrix in lower band storage, column after column, shape ``(n, bandwidth + 1)``, in place."""
+    info = ctypes.c_int(0)
+    _call("dpbtrf", b"L", band.shape[0], band.shape[1] - 1, band, band.shape[1], info)
+    return info.value
 
 
 def pbtrs(factor: np.ndarray, v: np.ndarray) -> np.ndarray:
     """Solve with the factor of `pbtrf`."""
-    out = v.copy()
-    _call("dpbtrs", factor.shape[0], factor.shape[1] - 1, 1, factor, factor.shape[1], out, len(out))
+    out = np.array(v, dtype=np.float64)
+    n, width = factor.shape
+    _call("dpbtrs", b"L", n, width - 1, 1, factor, width, out, len(out), ctypes.c_int(0))
     return out
-
-
-def _call(name: str, *arguments: Any) -> int:
-    """Call a routine with whole numbers by reference and arrays by address; return its ``info``."""
-    info = ctypes.c_int(0)
-    numbers = [ctypes.c_int(a) if isinstance(a, int) else a for a in arguments]
-    pointers = [ctypes.byref(a) if isinstance(a, ctypes.c_int) else a.ctypes.data for a in numbers]
-    _routine(name, len(arguments) + 2)(b"L", *pointers, ctypes.byref(info))
-    return info.value

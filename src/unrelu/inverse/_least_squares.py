@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from unrelu.frames._factor import Factor
     from unrelu.layers import ReLULayer
 
-_FACTOR_BYTES = 256 << 20  # factors kept at a time
+_FACTOR_BYTES = 512 << 20  # factors kept at a time
 _DIRECT_ENTRIES = 4_000_000  # singular values of so many entries take a second
+_REFINEMENTS = 8
 _STEPS = 8  # of the Lanczos iteration for the largest singular value
 
 
@@ -128,18 +129,7 @@ class _Solver:
         target = torch.where(mask, y - self.layer.bias, 0.0)
         active = [np.flatnonzero(row) for row in mask.cpu().numpy()]
         systems = parallel(delayed(self._system)(index) for index in active)
-        x = torch.zeros(len(y), self.layer.n, dtype=torch.float64, device=y.device)
-        previous = np.full(len(y), np.inf)
-        for _ in range(8):
-            rest = target - torch.where(mask, self.layer.linear.apply(x), 0.0)
-            step = self._step(parallel, systems, rest)
-            length = np.linalg.norm(step, axis=1)
-            # A step that is no longer shorter only stirs rounding errors.
-            useful = length < 0.5 * previous
-            previous = np.where(useful, length, 0.0)
-            x += torch.from_numpy(step * useful[:, None]).to(x.device)
-            if not (useful & (length > 1e-16 * np.linalg.norm(x.cpu().numpy(), axis=1))).any():
-                break
+        x = self._refined(parallel, systems, mask, target)
         sigma_max = _largest_singular_values(self.layer, mask)
         smallest = np.array([s.sigma_min for s in systems])
         unique = torch.tensor([s.spanning and s.factor is not None for s in systems])
@@ -150,6 +140,28 @@ class _Solver:
                 x[k], unique[k], condition[k] = torch.from_numpy(solved[0]), solved[1], solved[2]
         return x, unique, condition
 
+    def _refined(
+        self, parallel: Parallel, systems: list[_System], mask: torch.Tensor, target: torch.Tensor
+    ) -> torch.Tensor:
+        """Solve all factored systems, each as accurately as its factor allows."""
+        x = torch.zeros(len(mask), self.layer.n, dtype=torch.float64, device=mask.device)
+        before = np.full(len(mask), np.inf)
+        going = np.array([s.factor is not None for s in systems])
+        for _ in range(_REFINEMENTS):
+            rest = target - torch.where(mask, self.layer.linear.apply(x), 0.0)
+            step = self._step(parallel, systems, rest, going)
+            length = np.linalg.norm(step, axis=1)
+            # A step that is hardly shorter than the one before only stirs rounding errors.
+            going &= length < 0.5 * before
+            x += torch.from_numpy(step * going[:, None]).to(x.device)
+            # Steps shrink geometrically: stop when the next one would be below the last digit.
+            following = np.where(np.isinf(before), length, length**2 / np.where(before > 0, before, 1.0))
+            going &= following > 1e-16 * np.linalg.norm(x.cpu().numpy(), axis=1)
+            before = length
+            if not going.any():
+                break
+        return x
+
     def _system(self, index: np.ndarray) -> _System:
         spanning = len(index) >= self.frame.n
         if not len(index) or (spanning and self.frame.max_rank < self.frame.n):
@@ -159,21 +171,23 @@ class _Solver:
             return _System(index, spanning, None, np.nan)
         return _System(index, spanning, factor, float(np.sqrt(max(factor.smallest_eigenvalue(), 0.0))))
 
-    def _step(self, parallel: Parallel, systems: list[_System], rest: torch.Tensor) -> np.ndarray:
-        """Solve every system for what is left of its right-hand side."""
+    def _step(
+        self, parallel: Parallel, systems: list[_System], rest: torch.Tensor, going: np.ndarray
+    ) -> np.ndarray:
+        """Solve the systems still going for what is left of their right-hand sides."""
         pulled = self.layer.linear.adjoint(rest).cpu().numpy()
         outer = rest.cpu().numpy()
 
         def one(k: int) -> np.ndarray:
             system = systems[k]
-            if system.factor is None:
+            if system.factor is None or not going[k]:
                 return np.zeros(0)
             return system.factor.solve(pulled[k] if system.spanning else outer[k, system.index])
 
         step = np.zeros_like(pulled)
         weights = np.zeros_like(outer)
         for k, solved in enumerate(parallel(delayed(one)(k) for k in range(len(systems)))):
-            if systems[k].factor is not None and systems[k].spanning:
+            if len(solved) and systems[k].spanning:
                 step[k] = solved
             elif len(solved):
                 weights[k, systems[k].index] = solved

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from unrelu.errors import ArgumentError, MissingExtraError, ModelError
+from unrelu.errors import MissingExtraError, ModelError
 from unrelu.layers import (  # noqa: F401  # they register the converters
     _onnx_activations,
     _onnx_affine,
@@ -32,7 +32,7 @@ from unrelu.layers._onnx_file import (
 from unrelu.layers._onnx_registry import Operand, Operation, converter_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 
@@ -116,32 +116,36 @@ class _Walk:
             )
         converter = converter_of(proto.op_type, node.name)
         reader = f"node {node.name!r} ({proto.op_type})"
-        inputs = tuple(self._fetch(name, reader) if name else None for name in node.inputs)
-        depends = any(isinstance(operand, Value) for operand in inputs)
-        self._check_finite(node, inputs, depends)
         try:
-            op = Operation(
-                build=self.build,
-                name=node.name,
-                operator=proto.op_type,
-                opset=self.graph.opset,
-                inputs=inputs,
-                owners=tuple(self.owners.get(name) for name in node.inputs),
-                outputs=len([name for name in node.outputs if name]),
-                attributes=attributes_of(proto),
-            )
+            op = self._operation(node, reader)
             result = converter(op)
             op.check_attributes()
+            self._store(node, [result] if isinstance(result, Operand) else result)
         except ModelError as error:
             prefix = "" if str(error).startswith("node ") else f"{reader}: "
             raise ModelError(f"{prefix}{error}") from error
-        except (ArgumentError, ValueError, IndexError, RuntimeError, OverflowError) as error:
-            # torch's own words on shapes that do not fit
-            raise op.refuse(first_line(error)) from error
-        self._store(node, [result] if isinstance(result, Operand) else result, reader)
+        except (ValueError, TypeError, LookupError, ArithmeticError, RuntimeError) as error:
+            # What torch and Python say about shapes and options that do not fit.
+            raise ModelError(f"{reader}: {first_line(error)}") from error
 
-    def _check_finite(self, node: FileNode, inputs: Iterable[Operand | None], depends: bool) -> None:
+    def _operation(self, node: FileNode, reader: str) -> Operation:
+        """Return the node together with its operands."""
+        inputs = tuple(self._fetch(name, reader) if name else None for name in node.inputs)
+        self._check_finite(node, inputs)
+        return Operation(
+            build=self.build,
+            name=node.name,
+            operator=node.proto.op_type,
+            opset=self.graph.opset,
+            inputs=inputs,
+            owners=tuple(self.owners.get(name) for name in node.inputs),
+            outputs=len([name for name in node.outputs if name]),
+            attributes=attributes_of(node.proto),
+        )
+
+    def _check_finite(self, node: FileNode, inputs: Sequence[Operand | None]) -> None:
         """Refuse NaN everywhere, and infinities where they meet tensors of the network."""
+        depends = any(isinstance(operand, Value) for operand in inputs)
         unbounded = node.proto.op_type == "Clip" or not depends
         for name, operand in zip(node.inputs, inputs, strict=True):
             if not isinstance(operand, torch.Tensor) or not operand.is_floating_point():
@@ -149,12 +153,10 @@ class _Walk:
             bad = operand.isnan() if unbounded else ~operand.isfinite()
             if bool(bad.any()):
                 kind = "initializer" if name in self.graph.initializers else "constant"
-                raise ModelError(
-                    f"node {node.name!r} ({node.proto.op_type}): the {kind} {name!r} has "
-                    f"{int(bad.sum())} NaN or infinite entries"
-                )
+                raise ModelError(f"the {kind} {name!r} has {int(bad.sum())} NaN or infinite entries")
 
-    def _store(self, node: FileNode, results: Iterable[Operand], reader: str) -> None:
+    def _store(self, node: FileNode, results: Iterable[Operand]) -> None:
+        """Keep what a node computes; a result that depends on no activation is a constant."""
         folded = True
         for name, result in zip(node.outputs, results, strict=False):
             if isinstance(result, Value) and not result.terms:
@@ -162,7 +164,9 @@ class _Walk:
             if isinstance(result, Value):
                 folded = False
                 if math.prod(result.shape) == 0:
-                    raise ModelError(f"{reader}: the result is empty, of shape {result.shape}")
+                    raise ModelError(f"the result is empty, of shape {result.shape}")
+                if not bool(result.offset.isfinite().all()):
+                    raise ModelError("the result has NaN or infinite entries for every input")
             self.tensors[name] = result
         if folded:
             self.folded.add(node.name)
@@ -177,20 +181,23 @@ class _Walk:
     def _skip_unneeded(self, needed: set[str]) -> None:
         """List the nodes that the first output does not depend on."""
         others = {name: self._needed(name) for name in self.graph.outputs[1:]}
+        read = {name for node in self.graph.nodes for name in node.inputs}
         for node in self.graph.nodes:
             if node.name not in needed:
                 leads = ", ".join(repr(name) for name, nodes in others.items() if node.name in nodes)
-                reason = f"leads only to output {leads}" if leads else "nothing reads its result"
-                self._skip(node, reason)
+                nowhere = (
+                    "leads to no output" if read.intersection(node.outputs) else "nothing reads its result"
+                )
+                self._skip(node, f"leads only to output {leads}" if leads else nowhere)
 
     def _skip_shape_only(self, output: Value, needed: set[str]) -> None:
-        """List the nodes whose result went into a shape and nowhere else."""
+        """List the nodes of whose result nothing but the shape was read."""
         values = [output, *(value for step in self.build.steps for value in step.inputs)]
         covered = {name for value in values for name, _ in value.nodes}
         covered |= {step.name for step in self.build.steps} | {entry.node for entry in self.build.skipped}
         for node in self.graph.nodes:
             if node.name in needed and node.name not in covered | self.folded:
-                self._skip(node, "only the shape of its result is used")
+                self._skip(node, "no entry of its result is used, at most its shape")
 
     def _skip_initializers(self) -> None:
         """List the stored tensors that no node reads."""

@@ -180,12 +180,13 @@ def local_response_normalization(op: Operation) -> Operand:
     """Divide by a power of the sum of squares over neighbouring channels."""
     size = op.attribute("size")
     alpha, beta, bias = op.attribute("alpha", 1e-4), op.attribute("beta", 0.75), op.attribute("bias", 1.0)
-    before, after = (size - 1) // 2, size // 2
+    channels = op.operand(0).shape[1]
+    before, after = min((size - 1) // 2, channels), min(size // 2, channels)
 
     def normalize(t: torch.Tensor) -> torch.Tensor:
         padding = (0, 0) * (t.dim() - 2) + (before, after)
         squares = functional.pad(t.square(), padding)
-        total = sum(squares[:, k : k + t.shape[1]] for k in range(size))
+        total = sum(squares[:, k : k + channels] for k in range(before + after + 1))
         return t / (bias + alpha / size * total) ** beta
 
     return _opaque(op, normalize)

@@ -25,6 +25,8 @@ from unrelu.layers._onnx_windows import (
 if TYPE_CHECKING:
     from unrelu.layers._operations import Pads
 
+_TWO_FACTORS = "multiplies two tensors that both depend on the input"
+
 
 def _kernel(op: Operation) -> torch.Tensor:
     """Return the weight of a convolution, whose size an attribute may repeat."""
@@ -52,8 +54,8 @@ def convolution(op: Operation) -> Operand:
     x, weight = op.value(0), _kernel(op)
     spatial = image_of(op, x.shape, weight.dim() - 2)
     windows = read_windows(op, weight.shape[2:], spatial)
-    padded = (length + sum(pads) for length, pads in zip(spatial, windows.padding, strict=True))
-    check_size((x.shape[1], *padded), f"node {op.name!r}")
+    check_size((x.shape[1], *windows.padded(spatial)), f"node {op.name!r}")
+    check_size((weight.shape[0], *windows.count(spatial)), f"node {op.name!r}")
     return operations.convolution(
         op.build,
         x,
@@ -119,10 +121,20 @@ def gemm(op: Operation) -> Operand:
         a = op.move(a, lambda t: t.T)
     if op.attribute("transB", 0):
         b = op.move(b, lambda t: t.T)
-    product = scaled(op, matrix_product(op, a, b), alpha)
-    if not op.has(2) or beta == 0:
-        return product
-    return add(op, [product, scaled(op, op.operand(2), beta)])
+    c = op.operand(2) if op.has(2) and beta != 0 else None
+    if isinstance(a, Value) and isinstance(b, Value):
+        # One activation, the summand included.
+        return op.opaque(
+            [a, b] if c is None else [a, b, c],
+            lambda a, b, *c: alpha * (a @ b) + (beta * c[0] if c else 0),
+            _TWO_FACTORS,
+        )
+    if isinstance(a, Value):
+        b = scaled(op, b, alpha)
+    else:
+        a = scaled(op, a, alpha)
+    product = matrix_product(op, a, b)
+    return product if c is None else add(op, [product, scaled(op, c, beta)])
 
 
 @converts("MatMul")
@@ -134,7 +146,7 @@ def matmul(op: Operation) -> Operand:
 def matrix_product(op: Operation, a: Operand, b: Operand) -> Operand:
     """Return ``a @ b`` with the broadcasting of numpy; at least one of them must be constant to be affine."""
     if isinstance(a, Value) and isinstance(b, Value):
-        return op.opaque([a, b], torch.matmul, "multiplies two tensors that both depend on the input")
+        return op.opaque([a, b], torch.matmul, _TWO_FACTORS)
     if isinstance(a, Value) and isinstance(b, torch.Tensor):
         return _times(op, a, op.floating(b, "factor"), op.owners[1])
     if isinstance(b, Value) and isinstance(a, torch.Tensor):
@@ -157,6 +169,7 @@ def _times(op: Operation, x: Value, weight: torch.Tensor, owner: str | None) -> 
     inner = x.shape[-1]
     if inner != weight.shape[-2]:
         raise op.refuse(f"a factor of shape {tuple(weight.shape)} behind one of shape {x.shape}")
+    check_size((*x.shape[:-1], *weight.shape[:-2], weight.shape[-1]), f"node {op.name!r}")
     if len(x.shape) == 1:
         row = op.build.move(x, lambda t: t[None], op.node)
         return op.move(_times(op, row, weight, owner), lambda t: t.squeeze(-2))

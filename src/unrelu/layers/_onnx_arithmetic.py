@@ -18,6 +18,7 @@ def add(op: Operation, operands: Sequence[Operand]) -> Operand:
     """Return the sum of tensors, constants among them."""
     values = [operand for operand in operands if isinstance(operand, Value)]
     constants = [operand for operand in operands if isinstance(operand, torch.Tensor)]
+    op.check_broadcast(operands)
     if not values:
         return reduce(torch.add, constants)
     # Constants first: what follows a sum of several activations is a node of its own.
@@ -58,6 +59,7 @@ def negation(op: Operation) -> Operand:
 def multiplication(op: Operation) -> Operand:
     """Multiply entry by entry."""
     a, b = op.operand(0), op.operand(1)
+    op.check_broadcast([a, b])
     if isinstance(a, Value) and isinstance(b, torch.Tensor):
         return op.build.scale(a, op.floating(b, "factor"), op.node)
     if isinstance(b, Value) and isinstance(a, torch.Tensor):
@@ -69,6 +71,7 @@ def multiplication(op: Operation) -> Operand:
 def division(op: Operation) -> Operand:
     """Divide entry by entry."""
     a, b = op.operand(0), op.operand(1)
+    op.check_broadcast([a, b])
     if isinstance(b, Value):
         return op.opaque([a, b], torch.div, "divides by a tensor that depends on the input")
     if isinstance(a, torch.Tensor):
@@ -84,13 +87,15 @@ def division(op: Operation) -> Operand:
 @converts("Pow")
 def power(op: Operation) -> Operand:
     """Raise to a power entry by entry."""
-    return op.opaque([op.operand(0), op.operand(1)], torch.pow, "a power is neither affine nor a ReLU")
+    op.check_broadcast(op.operands())
+    return op.opaque(op.operands(), torch.pow, "a power is neither affine nor a ReLU")
 
 
 @converts("Max")
 def maximum(op: Operation) -> Operand:
     """Return the largest entries; against the constant 0, that is a ReLU."""
     operands = op.operands()
+    op.check_broadcast(operands)
     values = [operand for operand in operands if isinstance(operand, Value)]
     constants = [operand for operand in operands if isinstance(operand, torch.Tensor)]
     if len(values) == 1 and constants and not any(bool(constant.any()) for constant in constants):
@@ -102,7 +107,9 @@ def maximum(op: Operation) -> Operand:
 @converts("Min")
 def minimum(op: Operation) -> Operand:
     """Return the smallest entries."""
-    return _extreme(op, op.operands(), torch.minimum)
+    operands = op.operands()
+    op.check_broadcast(operands)
+    return _extreme(op, operands, torch.minimum)
 
 
 def _extreme(
@@ -119,6 +126,7 @@ def choice(op: Operation) -> Operand:
     """Take entries from one of two tensors, by a constant pattern."""
     pattern = op.constant(0, "condition").bool()
     a, b = op.operand(1), op.operand(2)
+    op.check_broadcast([pattern, a, b])
     if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor):
         return torch.where(pattern, a, b)
     shape = torch.broadcast_shapes(pattern.shape, a.shape, b.shape)

@@ -25,7 +25,7 @@ _INTEGERS = {
     "BOOL": torch.bool,
 }
 _OLDEST_OPSET = 7  # before it, operands were broadcast by an attribute
-MAX_ENTRIES = 2**28  # 2 GiB of float64: no tensor of a model is larger
+MAX_ENTRIES = 2**26  # half a GiB of float64: a file that asks for more is not followed
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def _input_shape(entry: Any) -> tuple[int, ...]:
     if not entry.type.HasField("tensor_type"):
         raise ModelError(f"input {entry.name!r}: expected a tensor")
     tensor = entry.type.tensor_type
-    kind = onnx_package().TensorProto.DataType.Name(tensor.elem_type)
+    kind, _ = type_of(tensor.elem_type)
     if kind not in FLOATS:
         raise ModelError(f"input {entry.name!r}: expected floating-point numbers, got {kind}")
     if not tensor.HasField("shape"):
@@ -215,7 +215,7 @@ def tensor_of(proto: Any) -> torch.Tensor:
     """
     onnx = onnx_package()
 
-    kind = onnx.TensorProto.DataType.Name(proto.data_type)
+    kind, _ = type_of(proto.data_type)
     if kind not in FLOATS and kind not in _INTEGERS:
         raise ModelError(f"the tensor {proto.name!r} has the unsupported type {kind}")
     check_size(proto.dims, f"the tensor {proto.name!r}")
@@ -223,7 +223,9 @@ def tensor_of(proto: Any) -> torch.Tensor:
         array = np.asarray(onnx.numpy_helper.to_array(proto))
     except Exception as error:
         raise ModelError(f"the tensor {proto.name!r} cannot be read ({first_line(error)})") from error
-    return torch.from_numpy(np.array(array, dtype=np.float64 if kind in FLOATS else array.dtype, order="C"))
+    with np.errstate(invalid="ignore"):  # of NaN, which is refused where it is read
+        array = np.array(array, dtype=np.float64 if kind in FLOATS else array.dtype, order="C")
+    return torch.from_numpy(array)
 
 
 def attributes_of(proto: Any) -> dict[str, Any]:
@@ -253,5 +255,6 @@ def attributes_of(proto: Any) -> dict[str, Any]:
 
 def type_of(number: int) -> tuple[str, torch.dtype | None]:
     """Return an element type's name, and the dtype that holds its numbers here, ``None`` if none does."""
-    name = onnx_package().TensorProto.DataType.Name(number)
+    names = {value: name for name, value in onnx_package().TensorProto.DataType.items()}
+    name = names.get(number, str(number))
     return name, torch.float64 if name in FLOATS else _INTEGERS.get(name)

@@ -9,6 +9,7 @@ import torch
 
 from unrelu.errors import ModelError
 from unrelu.layers._graph import Value
+from unrelu.layers._onnx_file import check_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -163,6 +164,19 @@ class Operation:
         if not -rank <= axis < rank:
             raise self.refuse(f"axis {axis} of a tensor with {rank} axes")
         return axis % rank
+
+    def check_broadcast(self, operands: Sequence[Operand]) -> None:
+        """Refuse shapes that do not broadcast against each other, or whose broadcast is too large.
+
+        Raises:
+            ModelError: If they do not fit.
+        """
+        shapes = [tuple(operand.shape) for operand in operands]
+        try:
+            shape = torch.broadcast_shapes(*shapes)
+        except RuntimeError as error:
+            raise self.refuse(f"tensors of shapes {', '.join(map(str, shapes))} do not fit") from error
+        check_size(shape, f"node {self.name!r}")
 
     def move(self, operand: Operand, movement: Callable[[torch.Tensor], torch.Tensor]) -> Operand:
         """Apply a function that only moves, repeats, drops or zero-fills entries."""

@@ -104,7 +104,8 @@ def resize(op: Operation) -> Operand:
     for name in ("cubic_coeff_a", "extrapolation_value"):  # of modes that are refused
         op.attribute(name)
     scales, sizes = _resize_sizes(op, tuple(x.shape))
-    if op.opset < 11 and op.attribute("mode", "nearest") == "nearest" and any(scale < 1 for _, scale in scales):
+    shrinks = any(scale < 1 for _, scale in scales)
+    if op.opset < 11 and shrinks and op.attribute("mode", "nearest") == "nearest":
         raise op.refuse("before opset 11, what the nearest entry is in a smaller image was left open")
     rule = op.attribute("coordinate_transformation_mode", "half_pixel" if op.opset > 10 else "asymmetric")
     rounding = op.attribute("nearest_mode", "round_prefer_floor" if op.opset > 10 else "floor")

@@ -143,6 +143,8 @@ def split(op: Operation) -> list[Operand]:
     sizes = op.attribute("split") or op.integers(1, "split")
     if not sizes:
         count = op.attribute("num_outputs") or op.outputs
+        if count != op.outputs:
+            raise op.refuse(f"expected {count} results, got {op.outputs}")
         size = -(-x.shape[axis] // count)
         sizes = [size] * (count - 1) + [x.shape[axis] - size * (count - 1)]
     if sum(sizes) != x.shape[axis] or min(sizes) < 0:
@@ -177,6 +179,8 @@ def concat(op: Operation) -> Operand:
     others = {tuple(part.shape[:axis]) + tuple(part.shape[axis + 1 :]) for part in parts}
     if len(others) > 1:
         raise op.refuse(f"joins tensors of different shapes {[tuple(part.shape) for part in parts]}")
+    total = sum(part.shape[axis] for part in parts)
+    check_size((*parts[0].shape[:axis], total, *parts[0].shape[axis + 1 :]), f"node {op.name!r}")
     if not any(isinstance(part, Value) for part in parts):
         return torch.cat([part for part in parts if isinstance(part, torch.Tensor)], dim=axis)
     return operations.concatenate(op.build, parts, axis, op.node)

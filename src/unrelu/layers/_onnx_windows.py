@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from unrelu.layers._onnx_file import check_size
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -25,6 +27,17 @@ class Windows:
     def span(self) -> tuple[int, ...]:
         """Length from the first tap of a window to its last."""
         return tuple((taps - 1) * step + 1 for taps, step in zip(self.kernel, self.dilation, strict=True))
+
+    def padded(self, spatial: Sequence[int]) -> tuple[int, ...]:
+        """Return the size of an image with its padding."""
+        return tuple(length + sum(pads) for length, pads in zip(spatial, self.padding, strict=True))
+
+    def count(self, spatial: Sequence[int]) -> tuple[int, ...]:
+        """Return the number of windows along every axis of an image."""
+        return tuple(
+            max((length - span) // step + 1, 0)
+            for length, span, step in zip(self.padded(spatial), self.span, self.stride, strict=True)
+        )
 
 
 def image_of(op: Operation, shape: tuple[int, ...], dims: int | None = None) -> tuple[int, ...]:
@@ -92,6 +105,8 @@ def pooling_windows(op: Operation, spatial: Sequence[int]) -> tuple[Windows, tup
     if len(kernel) != len(spatial) or min(kernel) < 1:
         raise op.refuse(f"kernel_shape: expected {len(spatial)} positive numbers, got {kernel}")
     windows = read_windows(op, kernel, spatial)
+    check_size(windows.padded(spatial), f"node {op.name!r}")
+    check_size(kernel, f"node {op.name!r}")
     up = bool(op.attribute("ceil_mode", 0))
     beyond = []
     for length, step, span, (before, after) in zip(

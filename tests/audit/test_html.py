@@ -1,0 +1,124 @@
+"""The report: complete, self-contained, well formed, and deaf to what names try."""
+
+import base64
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from tests.audit import factory
+from unrelu.audit._html import to_html
+from unrelu.errors import OutputError
+
+VOID = {"meta", "img", "source", "br", "link"}
+
+
+class Reader(HTMLParser):
+    """Collects elements, checks that they nest, and gathers the text."""
+
+    def __init__(self):
+        super().__init__(convert_charrefs=True)
+        self.open, self.elements, self.text = [], [], []
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def read(page):
+    reader = Reader()
+    reader.feed(page)
+    reader.close()
+    assert not reader.open
+    return reader
+
+
+@pytest.fixture(scope="module", params=factory.CASES)
+def report(request):
+    page = to_html(factory.CASES[request.param]())
+    return request.param, page, read(page)
+
+
+def test_nothing_is_loaded_or_run(report):
+    _, page, reader = report
+    addresses = [entry.get(name) for _, entry in reader.elements for name in ("src", "srcset", "href")]
+    assert all(address.startswith(("data:image/svg+xml;base64,", "#")) for address in addresses if address)
+    assert not reader.all("script") and not reader.all("link") and not reader.all("iframe")
+    assert not [name for _, entry in reader.elements for name in entry if name.startswith("on")]
+    assert "@import" not in page and "url(" not in page
+
+
+def test_structure_serves_screen_readers(report):
+    *_, reader = report
+    assert len(reader.all("h1")) == len(reader.all("main")) == 1
+    assert reader.all("html")[0]["lang"] == "en"
+    assert len(reader.all("caption")) == len(reader.all("table"))
+    assert all(header.get("scope") in {"col", "row"} for header in reader.all("th"))
+    assert all(image["alt"] for image in reader.all("img"))
+    names = [entry["id"] for _, entry in reader.elements if "id" in entry]
+    assert len(names) == len(set(names))
+    assert {entry["aria-labelledby"] for entry in reader.all("section")} <= set(names)
+    assert not re.search(r"\bnan\b|None|Undefined", "".join(reader.text))
+
+
+def test_names_are_text_everywhere():
+    page = to_html(factory.hostile())
+    reader = read(page)
+    assert "<script" not in page.lower()
+    assert "alert(1)" in "".join(reader.text)
+    assert "49" not in re.findall(r"\[red\](.{8})", "".join(reader.text))
+    assert "\x1b" not in page and "\u202e" not in page
+    for address in [image["src"] for image in reader.all("img")]:
+        drawing = base64.b64decode(address.split(",")[1]).decode()
+        assert "<script" not in drawing.lower()
+    page.encode("utf-8")
+
+
+def test_says_what_was_found():
+    reader = read(to_html(factory.realistic()))
+    text = " ".join("".join(reader.text).split())
+    for expected in (
+        "models/mnist-classifier.onnx",
+        "on mnist:test: 500 samples of shape 1 × 28 × 28",
+        "features.conv1 loses 5.2 % of the samples (26 of 498); 2 samples are undecided.",
+        "fc1 gives back every one of the 500 samples.",
+        "fc2 loses every one of the 500 samples",
+        "every input closer to the sample than this Euclidean distance has a singleton preimage",
+        "by count",
+        "by rank",
+        "max pooling is not affine",
+        "2.13.0",
+        "arXiv:1806.09730",
+        "12.3 s",
+        "Repeated rows were found",
+    ):
+        assert expected in text
+    assert "PARTIAL" not in text
+    assert len(reader.all("img")) == 5
+
+
+def test_an_interrupted_audit_says_so():
+    text = " ".join("".join(read(to_html(factory.realistic(partial=True, samples=900))).text).split())
+    assert "PARTIAL: the audit was interrupted; the figures cover 500 of 900 samples." in text
+
+
+def test_the_same_audit_gives_the_same_page():
+    assert to_html(factory.realistic()) == to_html(factory.realistic())
+
+
+def test_writes_a_file_once(tmp_path):
+    path = tmp_path / "report.html"
+    page = to_html(factory.single(), path)
+    assert path.read_text(encoding="utf-8") == page
+    with pytest.raises(OutputError, match="--force"):
+        to_html(factory.single(), path)

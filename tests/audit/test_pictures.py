@@ -1,0 +1,91 @@
+"""The pictures: valid files of sane size, whatever names and numbers they are given."""
+
+import io
+import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.audit import factory
+from unrelu.audit import _pictures as pictures
+from unrelu.audit._result import Example, Histogram
+
+
+def check(picture):
+    """Parse both forms and return the size in pixels of the PNG."""
+    root = ElementTree.fromstring(picture.svg())
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert not [node for node in root.iter() if node.tag.endswith("script")]
+    png = picture.png(100)
+    with Image.open(io.BytesIO(png)) as image:
+        assert image.format == "PNG"
+        assert 400 <= image.width <= 600
+        assert 60 <= image.height <= 2000
+        assert len(set(image.convert("L").tobytes())) > 10
+    assert len(png) < 1_000_000
+    assert picture.alt
+    return image.size
+
+
+@pytest.mark.parametrize("theme", [pictures.LIGHT, pictures.DARK])
+@pytest.mark.parametrize("case", ["realistic", "hostile", "blank", "single"])
+def test_pictures(case, theme):
+    layers = factory.CASES[case]().layers
+    check(pictures.overview(layers, theme))
+    for layer in layers:
+        check(pictures.active_rows(layer, theme))
+
+
+@pytest.mark.parametrize(
+    "shape", [(8, 8), (1, 8, 8), (3, 8, 8), (1, 40, 3), (3, 5, 60), (1, 1, 1), (700, 500)]
+)
+def test_images(shape):
+    check(pictures.reconstructions(factory.layer(examples=factory.examples(shape, 2))))
+
+
+@pytest.mark.parametrize("shape", [(64,), (2, 8, 8), (1, 3, 8, 8), (0,), (1, 0, 8)])
+def test_what_is_no_image_is_not_drawn(shape):
+    example = Example(0, np.zeros(shape), np.zeros(shape), True, 0.0)
+    assert pictures.reconstructions(factory.layer(examples=(example,))) is None
+    assert pictures.reconstructions(factory.layer()) is None
+
+
+@pytest.mark.parametrize("fill", [0.0, 1.0, np.nan, np.inf, -1e30])
+def test_extreme_pixels(fill):
+    image = np.full((1, 6, 6), fill)
+    example = Example(3, np.zeros((1, 6, 6)), image, False, float("nan"))
+    check(pictures.reconstructions(factory.layer(examples=(example, replace(example, original=image)))))
+
+
+def test_captions_and_alternative_texts():
+    layer = factory.realistic().layers[0]
+    start = "sample 17 · lost{} · relative error 0."
+    assert pictures.caption(layer.examples[1], layer).startswith(start.format(" or undecided"))
+    assert pictures.caption(layer.examples[1], factory.layer()).startswith(start.format(""))
+    assert "sample 17 · lost" in pictures.reconstructions(layer).alt
+    assert "784 are needed" in pictures.active_rows(layer).alt
+    assert "fc2 0 %" in pictures.overview(factory.realistic().layers).alt
+
+
+def test_the_mark_at_n_is_inside_the_axes():
+    for layer in (*factory.realistic().layers, factory.layer(active_histogram=Histogram((2.0, 3.0), (7,)))):
+        low, high = pictures.active_rows(layer).figure.axes[0].get_xlim()
+        assert low < layer.n < high
+
+
+def test_the_user_s_settings_stay_and_do_not_matter(monkeypatch):
+    import matplotlib
+
+    first = pictures.active_rows(factory.layer()).svg()
+    monkeypatch.setitem(matplotlib.rcParams, "axes.facecolor", "red")
+    assert pictures.active_rows(factory.layer()).svg() == first
+    assert matplotlib.rcParams["axes.facecolor"] == "red"
+
+
+def test_no_window_is_opened():
+    import matplotlib.pyplot as plt
+
+    pictures.active_rows(factory.layer()).png(50)
+    assert not plt.get_fignums()
