@@ -43,11 +43,11 @@ class LayerAccount:
         self.n_active: list[np.ndarray] = []
         self.singleton: list[np.ndarray] = []
         self.radius: list[np.ndarray] = []
+        self.norm: list[np.ndarray] = []
         self.tests: Counter[str] = Counter()
-        self.rank_unproved = 0
         self.inverted: list[int] = []
         self.error: list[np.ndarray] = []
-        self.unique: list[np.ndarray] = []
+        self.kind: list[np.ndarray] = []
         self.condition: list[np.ndarray] = []
         self.originals: list[np.ndarray] = []
         self.reconstructions: list[np.ndarray] = []
@@ -69,19 +69,22 @@ class LayerAccount:
         points = analyse_points(self.layer, inputs, frame=self.frame)
         outputs = self.layer.apply(inputs)
         if len(chosen):
-            self._reconstruct(inputs[chosen], outputs[chosen], first + chosen)
+            self._reconstruct(inputs[chosen], outputs[chosen], points.singleton[chosen], first + chosen)
         self.ever_active |= (outputs > 0).any(dim=0).cpu().numpy()
         self.n_active.append(points.n_active)
         self.singleton.append(points.singleton)
         self.radius.append(points.radius)
+        self.norm.append(inputs.norm(dim=1).cpu().numpy())
         self.tests.update(map(str, points.test))
         self.seconds += time.perf_counter() - start
 
-    def _reconstruct(self, x: torch.Tensor, y: torch.Tensor, numbers: np.ndarray) -> None:
+    def _reconstruct(
+        self, x: torch.Tensor, y: torch.Tensor, singleton: np.ndarray, numbers: np.ndarray
+    ) -> None:
         result = invert(self.layer, y, frame=self.frame)
         size = x.norm(dim=1).clamp(min=np.finfo(float).tiny)
         self.error.append(((result.x - x).norm(dim=1) / size).cpu().numpy())
-        self.unique.append(result.unique.cpu().numpy())
+        self.kind.append(singleton)
         self.condition.append(result.condition.cpu().numpy())
         self.inverted += numbers.tolist()
         if self.data_shape:
@@ -96,7 +99,7 @@ class LayerAccount:
         rank = low if low == high else frame.numerical_rank(np.arange(frame.m))
         n_active = _joined(self.n_active, int)
         singleton = _joined(self.singleton, int)
-        error, unique = _joined(self.error), _joined(self.unique, bool)
+        error, kind = _joined(self.error), _joined(self.kind, int)
         lines = frame.directions
         return LayerAudit(
             name=layer.name,
@@ -116,21 +119,21 @@ class LayerAccount:
             samples=len(n_active),
             active=Quantiles.of(n_active),
             active_histogram=_histogram(n_active, layer.m),
-            singleton=clopper_pearson(
-                int((singleton == 1).sum()), int((singleton >= 0).sum()), confidence
-            ),
+            singleton=clopper_pearson(int((singleton == 1).sum()), int((singleton >= 0).sum()), confidence),
             undecided=int((singleton < 0).sum()),
             tests=dict(sorted(self.tests.items())),
-            radius=Quantiles.of(_joined(self.radius)[singleton == 1]),
-            error=Quantiles.of(error[unique]),
-            error_other=Quantiles.of(error[~unique]),
-            condition=Quantiles.of(_joined(self.condition)[unique]),
-            examples=self._examples(error, unique),
+            input_norm=Quantiles.of(_joined(self.norm)),
+            radius=Quantiles.of_finite(_joined(self.radius)[singleton == 1]),
+            reconstructed=len(error),
+            error=Quantiles.of_finite(error[kind == 1]),
+            error_other=Quantiles.of_finite(error[kind != 1]),
+            condition=Quantiles.of_finite(_joined(self.condition)[kind == 1]),
+            examples=self._examples(error, kind),
             seconds=self.seconds + time.perf_counter() - start,
-            notes=self._notes(len(error), len(n_active)),
+            notes=self._notes(),
         )
 
-    def _examples(self, error: np.ndarray, unique: np.ndarray) -> tuple[Example, ...]:
+    def _examples(self, error: np.ndarray, kind: np.ndarray) -> tuple[Example, ...]:
         """Return samples from the best to the worst reconstruction."""
         if not self.data_shape or not self.originals:
             return ()
@@ -142,25 +145,24 @@ class LayerAccount:
                 self.inverted[k],
                 originals[k].reshape(self.data_shape),
                 reconstructions[k].reshape(self.data_shape),
-                bool(unique[k]),
+                int(kind[k]),
                 float(error[k]),
             )
             for k in picked
         )
 
-    def _notes(self, inverted: int, samples: int) -> tuple[str, ...]:
+    def _notes(self) -> tuple[str, ...]:
         notes = []
         if self.tests[Test.BOUNDARY]:
             notes.append(
-                f"{self.tests[Test.BOUNDARY]} samples are undecided: rows with pre-activation exactly 0 make the difference"
+                f"{self.tests[Test.BOUNDARY]} samples are undecided: rows with pre-activation exactly 0 make the "
+                "difference"
             )
         if self.tests[Test.PRECISION]:
             notes.append(
-                f"{self.tests[Test.PRECISION]} samples are undecided: their active rows are too close to dependent for the "
-                "arithmetic spent on them"
+                f"{self.tests[Test.PRECISION]} samples are undecided: their active rows are too close to dependent "
+                "for the arithmetic spent on them"
             )
-        if inverted < samples:
-            notes.append(f"reconstruction and condition number measured on {inverted} of the {samples} samples")
         if not self.layer.linear.exact:
             notes.append("W is the rounded product of several maps; the figures hold for this rounded matrix")
         return tuple(notes)

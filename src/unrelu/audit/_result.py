@@ -25,13 +25,15 @@ class Quantiles:
     maximum: float
 
     @classmethod
-    def of(cls, values: np.ndarray) -> Quantiles | None:
+    def of(cls, values: np.ndarray) -> Quantiles:
+        """Summarise ``values``, at least one and all finite."""
+        return cls(*(float(q) for q in np.quantile(values, [0, 0.05, 0.5, 0.95, 1])))
+
+    @classmethod
+    def of_finite(cls, values: np.ndarray) -> Quantiles | None:
         """Summarise the finite entries of ``values``; ``None`` if there are none."""
-        finite = np.asarray(values, dtype=float)
-        finite = finite[np.isfinite(finite)]
-        if not finite.size:
-            return None
-        return cls(*(float(q) for q in np.quantile(finite, [0, 0.05, 0.5, 0.95, 1])))
+        finite = values[np.isfinite(values)]
+        return cls.of(finite) if finite.size else None
 
 
 @dataclass(frozen=True)
@@ -74,14 +76,14 @@ class Example:
         index: Number of the sample in the data.
         original: The input, shape as the data.
         reconstruction: Least-squares (minimum-norm) solution from the strictly active rows.
-        unique: Whether the preimage is proved to be this one point.
+        singleton: 1 if the preimage is proved to be the original alone, 0 if it is not, -1 if undecided.
         relative_error: ``||x - x*|| / ||x||``.
     """
 
     index: int
     original: np.ndarray
     reconstruction: np.ndarray
-    unique: bool
+    singleton: int
     relative_error: float
 
 
@@ -110,7 +112,10 @@ class LayerAudit:
         singleton: Share of samples whose preimage on R^n is the sample alone.
         undecided: Samples left undecided, for the reasons in ``notes``.
         tests: How many samples each test settled, by the test's name.
-        radius: Certified radius over samples with singleton preimage, in units of the input norm; ``None`` if none.
+        input_norm: Euclidean norm of the layer's inputs, the scale of the radius.
+        radius: Certified radius over samples with singleton preimage: within this Euclidean distance every input
+            has a singleton preimage; ``None`` if there are none.
+        reconstructed: Samples whose reconstruction was measured, evenly spread; the next three figures are over these.
         error: Relative reconstruction error ``||x - x*|| / ||x||`` over samples with singleton preimage.
         error_other: The same over all other samples (minimum-norm solution).
         condition: Condition number of the strictly active rows over samples with singleton preimage.
@@ -139,7 +144,9 @@ class LayerAudit:
     singleton: Share
     undecided: int
     tests: Mapping[str, int]
+    input_norm: Quantiles
     radius: Quantiles | None
+    reconstructed: int
     error: Quantiles | None
     error_other: Quantiles | None
     condition: Quantiles | None
@@ -175,6 +182,7 @@ class AuditResult:
         skipped: Nodes not analysed, with reasons.
         partial: Whether the audit was interrupted; the figures then cover the samples seen until then.
         seconds: Wall time.
+        created: Date and time of the end of the audit, ISO 8601 in UTC.
         versions: Versions of unrelu and of the libraries that did the arithmetic.
         citation: The papers whose notions the figures use.
     """
@@ -187,6 +195,7 @@ class AuditResult:
     skipped: tuple[SkippedNode, ...]
     partial: bool
     seconds: float
+    created: str
     versions: Mapping[str, str] = field(default_factory=dict)
     citation: tuple[str, ...] = ()
 

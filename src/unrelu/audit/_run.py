@@ -5,12 +5,14 @@ from __future__ import annotations
 import platform
 import time
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from unrelu._citation import PAPERS
 from unrelu._version import __version__
 from unrelu.audit._inputs import as_dataset, fit
 from unrelu.audit._layer import LayerAccount
@@ -24,11 +26,6 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES = 64 << 20
 _CHUNK_SAMPLES = 250
-_CITATION = (
-    "Eckert, Haider, Ehler, Balazs (2024): Invertibility of ReLU-Layers: A Practical Approach",
-    "Behrmann, Dittmer, Fernsel, Maass (2018): Invariance and Inverse Stability under ReLU",
-    "Puthawala, Kothari, Lassas, Dokmanić, de Hoop (2022): Globally Injective ReLU Networks",
-)
 
 
 def audit(
@@ -80,8 +77,9 @@ def audit(
         skipped=run.skipped,
         partial=partial,
         seconds=time.perf_counter() - start,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=_versions(),
-        citation=_CITATION,
+        citation=PAPERS,
     )
 
 

@@ -254,5 +254,7 @@ def frame_of(layer: ReLULayer) -> Frame:
             raise ArgumentError(f"layer: {layer.name!r} has {linear.nnz} non-zero weights, too many to hold")
         return SparseFrame(linear.csr(), linear.max_rank, is_exact=linear.exact)
     if 8 * linear.m * linear.n > _MEMORY:
-        raise ArgumentError(f"layer: {layer.name!r} is a dense {linear.m} x {linear.n} matrix, too large to hold")
+        raise ArgumentError(
+            f"layer: {layer.name!r} is a dense {linear.m} x {linear.n} matrix, too large to hold"
+        )
     return DenseFrame(linear.dense().double().cpu().numpy(), linear.max_rank, is_exact=linear.exact)

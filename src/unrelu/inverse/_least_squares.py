@@ -122,9 +122,7 @@ class _Solver:
         self.layer, self.frame = layer, frame
         self.factor_bytes = 8 * min(layer.m, layer.n) * min(layer.m, layer.n)
 
-    def solve(
-        self, parallel: Parallel, y: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def solve(self, parallel: Parallel, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         mask = y > 0
         target = torch.where(mask, y - self.layer.bias, 0.0)
         active = [np.flatnonzero(row) for row in mask.cpu().numpy()]
@@ -209,7 +207,11 @@ class _Solver:
 def _largest_singular_values(layer: ReLULayer, mask: torch.Tensor) -> torch.Tensor:
     """Estimate ``sigma_max(W_I)`` for every row of ``mask``, from below, to a few per cent (Lanczos)."""
     generator = torch.Generator().manual_seed(0)
-    v = torch.randn(1, layer.n, generator=generator, dtype=torch.float64).to(mask.device).expand(len(mask), -1)
+    v = (
+        torch.randn(1, layer.n, generator=generator, dtype=torch.float64)
+        .to(mask.device)
+        .expand(len(mask), -1)
+    )
     v = v / torch.linalg.vector_norm(v, dim=1, keepdim=True)
     before, size = torch.zeros_like(v), torch.zeros(len(mask), 1, dtype=torch.float64, device=mask.device)
     steps = min(_STEPS, layer.n)

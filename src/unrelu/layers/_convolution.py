@@ -70,11 +70,18 @@ class Convolution(LinearMap):
                 f"input_shape: expected ({channels}, {dims} spatial axes), got {self.in_shape}"
             )
         if self.weight.shape[0] % self.groups:
-            raise ArgumentError(f"groups: {self.groups} does not divide {self.weight.shape[0]} output channels")
+            raise ArgumentError(
+                f"groups: {self.groups} does not divide {self.weight.shape[0]} output channels"
+            )
         size = tuple(
             (length + sum(pad) - step * (taps - 1) - 1) // stride + 1
             for length, pad, step, taps, stride in zip(
-                self.in_shape[1:], self.padding, self.dilation, self.weight.shape[2:], self.stride, strict=True
+                self.in_shape[1:],
+                self.padding,
+                self.dilation,
+                self.weight.shape[2:],
+                self.stride,
+                strict=True,
             )
         )
         if min(size) < 1:

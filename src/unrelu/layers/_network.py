@@ -80,7 +80,10 @@ class Network(Mapping[str, ReLULayer]):
         source, linear = value.terms[0]
         reason = self._not_a_layer(source, linear)
         if reason:
-            affine = [Skipped(node, op, f"elementwise, and {step.name!r} is not analysed") for node, op in value.nodes]
+            affine = [
+                Skipped(node, op, f"elementwise, and {step.name!r} is not analysed")
+                for node, op in value.nodes
+            ]
             return [*affine, Skipped(step.name, step.operator, reason)]
         base = value.owner or step.name
         candidates = (f"{base}_{k}" if k else base for k in count())

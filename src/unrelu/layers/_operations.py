@@ -37,7 +37,9 @@ def linear(
     """Multiply the last axis by ``weightᵀ`` of shape ``(in, out)`` transposed, and add ``bias`` of shape ``(out,)``."""
     weight = weight.double()
     if x.shape[-1] != weight.shape[1]:
-        raise ModelError(f"node {node[0]!r} ({node[1]}): {tuple(weight.shape)} weight on an input of {x.shape}")
+        raise ModelError(
+            f"node {node[0]!r} ({node[1]}): {tuple(weight.shape)} weight on an input of {x.shape}"
+        )
     count, size = math.prod(x.shape[:-1]), weight.shape[0]
     shape = (*x.shape[:-1], size)
     if count == 1:
@@ -164,9 +166,7 @@ def average_pool(
         )
     )
     ones = torch.ones(channels, 1, *kernel, dtype=torch.float64)
-    window = Convolution(
-        ones, (channels, *spatial), stride=tuple(stride), padding=padding, groups=channels
-    )
+    window = Convolution(ones, (channels, *spatial), stride=tuple(stride), padding=padding, groups=channels)
     counts = window.apply(torch.ones(1, window.n, dtype=torch.float64)).reshape(window.out_shape)
     sums = build.affine(x, window, (1, *window.out_shape), node)
     sums = build.move(sums, lambda t: t[(slice(None), slice(None), *(slice(k) for k in size))], node)
@@ -191,9 +191,7 @@ def mean(build: GraphBuilder, x: Value, axes: Sequence[int], keepdim: bool, node
     return build.scale(summed, torch.tensor(share, dtype=torch.float64), node)
 
 
-def concatenate(
-    build: GraphBuilder, parts: Sequence[Value | torch.Tensor], axis: int, node: Node
-) -> Value:
+def concatenate(build: GraphBuilder, parts: Sequence[Value | torch.Tensor], axis: int, node: Node) -> Value:
     """Join tensors along an axis; constants may be among them."""
     axis = axis % len(parts[0].shape)
     size = sum(part.shape[axis] for part in parts)

@@ -87,7 +87,9 @@ class ReLULayer:
             return cls(module.weight, module.bias)
         if not isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
             kind = type(module).__name__
-            raise ArgumentError(f"module: expected nn.Linear or nn.Conv1d/2d/3d, got {kind}; use unrelu.trace")
+            raise ArgumentError(
+                f"module: expected nn.Linear or nn.Conv1d/2d/3d, got {kind}; use unrelu.trace"
+            )
         if module.padding_mode != "zeros":
             raise ArgumentError(f"module: expected padding_mode 'zeros', got {module.padding_mode!r}")
         if input_shape is None:

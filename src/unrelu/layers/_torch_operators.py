@@ -128,9 +128,7 @@ def _matmul(call: Call) -> Value:
         return ops.linear(call.build, left, matrix.T, None, call.node, call.owner)
     if isinstance(right, Value) and isinstance(left, torch.Tensor) and _is_matrix(left):
         columns = call.build.move(right, lambda t: t.transpose(-1, -2), call.node)
-        product = ops.linear(
-            call.build, columns, left.reshape(left.shape[-2:]), None, call.node, call.owner
-        )
+        product = ops.linear(call.build, columns, left.reshape(left.shape[-2:]), None, call.node, call.owner)
         return call.build.move(product, lambda t: t.transpose(-1, -2), call.node)
     return _opaque(call, "multiplies activations with one another")
 
@@ -200,7 +198,9 @@ def _average_pool(call: Call) -> Value:
 
 
 @_converter(
-    "aten._adaptive_avg_pool2d.default", "aten._adaptive_avg_pool3d.default", "aten.adaptive_avg_pool1d.default"
+    "aten._adaptive_avg_pool2d.default",
+    "aten._adaptive_avg_pool3d.default",
+    "aten.adaptive_avg_pool1d.default",
 )
 def _adaptive_average_pool(call: Call) -> Value:
     x, size = call.args
