@@ -105,7 +105,8 @@ def _witness(layer: ReLULayer, frame: Frame) -> np.ndarray | None:
     directions = torch.cat([-directions, directions])
     along = layer.linear.apply(directions).abs()
     ratio = torch.where(along > 0, layer.bias.abs() / along, 0.0)
-    points = directions * (1 + 2 * ratio.amax(dim=1, keepdim=True).clamp(max=1e150))
+    farthest = torch.cat([ratio, torch.zeros(len(ratio), 1)], dim=1).amax(dim=1, keepdim=True)
+    points = directions * (1 + 2 * farthest.clamp(max=1e150))
     points = points[torch.isfinite(points).all(dim=1)]
     weak = activity(layer, points).signs >= 0
     for k in np.argsort(weak.sum(axis=1), kind="stable"):
