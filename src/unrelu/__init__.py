@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from unrelu._version import __version__
 
 if TYPE_CHECKING:
+    from unrelu import nn
     from unrelu.audit import AuditResult, audit
     from unrelu.datasets import load
     from unrelu.domains import Ball, Box, Domain, Orthant, Polytope, Space, Sphere
     from unrelu.frames import analyse_points
+    from unrelu.injectivity import Decision, Verdict, decide
     from unrelu.inverse import InverseResult, invert
     from unrelu.layers import Network, ReLULayer, trace
 
@@ -20,6 +22,7 @@ _HOMES = {
     "AuditResult": "audit",
     "Ball": "domains",
     "Box": "domains",
+    "Decision": "injectivity",
     "Domain": "domains",
     "InverseResult": "inverse",
     "Network": "layers",
@@ -28,10 +31,13 @@ _HOMES = {
     "ReLULayer": "layers",
     "Space": "domains",
     "Sphere": "domains",
+    "Verdict": "injectivity",
     "analyse_points": "frames",
     "audit": "audit",
+    "decide": "injectivity",
     "invert": "inverse",
     "load": "datasets",
+    "nn": "nn",
     "trace": "layers",
 }
 
@@ -51,10 +57,15 @@ __all__ = [
     # questions
     "analyse_points",
     "audit",
+    "decide",
     "invert",
+    # remedies
+    "nn",
     # answers
     "AuditResult",
+    "Decision",
     "InverseResult",
+    "Verdict",
     "__version__",
 ]
 

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 Array = Any  # numpy.ndarray or torch.Tensor: what goes in comes out
 
 
-def to_tensor(x: Array, name: str, *, dtype: torch.dtype = torch.float64, device: Any = None) -> torch.Tensor:
+def to_tensor(
+    x: Array, name: str, *, dtype: torch.dtype = torch.float64, device: Any = None, copy: bool = False
+) -> torch.Tensor:
     """Convert a numeric array to a tensor of ``dtype`` and refuse anything that is not finite.
 
     Args:
@@ -24,25 +26,35 @@ def to_tensor(x: Array, name: str, *, dtype: torch.dtype = torch.float64, device
         name: How error messages call the argument.
         dtype: Floating dtype of the result.
         device: Device of the result; the array's own when ``None``.
+        copy: Whether the result must not share memory with ``x``.
 
     Raises:
-        ArgumentError: If the array is not numeric, complex, or has NaN or infinite entries.
+        ArgumentError: If the array is not numeric, complex, sparse, or has NaN or infinite entries.
     """
     if isinstance(x, torch.Tensor):
-        if x.is_complex():
-            raise ArgumentError(f"{name}: expected real numbers, got dtype {x.dtype}")
-        tensor = x.detach().to(device=device or x.device, dtype=dtype)
+        if x.is_complex() or x.layout != torch.strided:
+            raise ArgumentError(f"{name}: expected dense real numbers, got {x.dtype}, {x.layout}")
+        tensor = x.detach().to(device=device or x.device, dtype=dtype, copy=copy)
     else:
-        array = np.asarray(x)
-        if array.dtype.kind not in "fiub":
-            raise ArgumentError(f"{name}: expected real numbers, got dtype {array.dtype}")
-        if not array.flags.writeable or any(stride < 0 for stride in array.strides):
-            array = array.copy()
-        tensor = torch.as_tensor(array, device=device).to(dtype)
+        array = _real_array(x, name)
+        # Torch takes neither read-only arrays nor negative strides.
+        copy = copy or not array.flags.writeable or any(stride < 0 for stride in array.strides)
+        tensor = torch.as_tensor(array.copy() if copy else array, device=device).to(dtype)
     bad = int(tensor.numel() - torch.isfinite(tensor).sum())
     if bad:
         raise ArgumentError(f"{name}: expected finite numbers, got {bad} NaN or infinite entries")
     return tensor
+
+
+def _real_array(x: Array, name: str) -> np.ndarray:
+    """Return real numbers in float32 or float64; torch knows no other byte order or width."""
+    try:
+        array = np.asarray(x)
+    except ValueError as error:
+        raise ArgumentError(f"{name}: expected an array of numbers, got rows of different lengths") from error
+    if array.dtype.kind not in "fiub":
+        raise ArgumentError(f"{name}: expected real numbers, got dtype {array.dtype}")
+    return array if array.dtype == np.float32 else np.asarray(array, dtype=np.float64)
 
 
 def like(result: torch.Tensor, x: Array) -> Array:

@@ -80,7 +80,8 @@ def _check_target(path: str | os.PathLike[str], target: Path, force: bool) -> No
     if not target.parent.is_dir():
         raise OutputError(f"cannot write {os.fspath(path)}: {target.parent} is a file, not a folder")
     if target.is_file() and not force:
-        raise OutputError(f"{os.fspath(path)} exists: choose another name, or give --force (force=True)")
+        remedy = "choose another name, or replace it with --force (in Python: force=True)"
+        raise OutputError(f"{os.fspath(path)} exists: {remedy}")
 
 
 def _is_stream(target: Path) -> bool:

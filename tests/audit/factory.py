@@ -33,7 +33,7 @@ def examples(shape=(1, 8, 8), count=3):
         noise = 1e-9 if index % 2 == 0 else 0.2
         back = original + noise * rng.standard_normal(shape)
         error = float(np.linalg.norm(back - original) / np.linalg.norm(original))
-        made.append(Example(17 * index, original, back, index % 2 == 0, error))
+        made.append(Example(17 * index, original, back, 1 - index % 2, error))
     return tuple(made)
 
 
@@ -69,7 +69,9 @@ def layer(name="fc1", m=256, n=64, count=500, total=500, undecided=0, **changes)
         singleton=singleton,
         undecided=undecided,
         tests={"boundary": undecided, "count": total - 20, "rank": 20} if total > 20 else {},
+        input_norm=Quantiles.of(2 * spread),
         radius=Quantiles.of(0.05 * spread) if count else None,
+        reconstructed=total + undecided,
         error=Quantiles.of(1e-9 * spread) if count else None,
         error_other=Quantiles.of(0.4 * spread) if count < total else None,
         condition=Quantiles.of(1 + 40 * spread) if count else None,
@@ -119,6 +121,7 @@ def realistic(**changes):
         ),
         partial=False,
         seconds=12.34,
+        created="2026-11-21T22:31:00+00:00",
         versions={"unrelu": "0.1.0", "torch": "2.13.0", "numpy": "2.4.6"},
         citation=(
             "Behrmann, Dittmer, Fernsel, Maass (2018). Analysis of invariance and robustness via "
@@ -164,6 +167,7 @@ def blank():
         undecided=0,
         samples=0,
         rank=None,
+        input_norm=Quantiles.of(np.array([0.0])),
         active=Quantiles.of(np.array([0.0])),
         active_histogram=Histogram((0.0, 1.0), (0,)),
         error_other=None,

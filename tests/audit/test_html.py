@@ -2,8 +2,10 @@
 
 import base64
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 from tests.audit import factory
@@ -104,7 +106,22 @@ def test_says_what_was_found():
     ):
         assert expected in text
     assert "PARTIAL" not in text
-    assert len(reader.all("img")) == 5
+    assert len(reader.all("img")) == 1 + 3 + 2
+
+
+def test_says_over_how_many_samples_errors_are():
+    layers = (factory.layer("a", reconstructed=100), factory.layer("b"))
+    text = " ".join("".join(read(to_html(factory.realistic(layers=layers))).text).split())
+    assert "Error and condition number: over 100 to 500 of the samples, evenly spread." in text
+    assert text.count("Over 500 samples; error and condition number: over 100 of the samples") == 1
+    assert "of the samples, evenly spread" not in to_html(factory.realistic())
+
+
+def test_the_radius_has_a_scale():
+    text = " ".join("".join(read(to_html(factory.realistic())).text).split())
+    assert "0.025 × ‖x‖" in text
+    assert "its median is 0.025 times the median norm" in text
+    assert "‖x‖: Euclidean" not in text and "norm of the input, ‖x‖" in text
 
 
 def test_an_interrupted_audit_says_so():
@@ -122,3 +139,18 @@ def test_writes_a_file_once(tmp_path):
     assert path.read_text(encoding="utf-8") == page
     with pytest.raises(OutputError, match="--force"):
         to_html(factory.single(), path)
+
+
+@pytest.mark.parametrize(("count", "pictures"), [(0, 0), (1, 1), (2, 2), (5, 2)])
+def test_reconstructions_in_two_columns(count, pictures):
+    layer = factory.layer(examples=factory.examples(count=count))
+    reader = read(to_html(factory.realistic(layers=(layer,))))
+    told = [image["alt"] for image in reader.all("img")][2:]
+    assert len(told) == pictures
+    assert sum(alt.count("relative error") for alt in told) == count
+
+
+def test_what_is_no_image_is_left_out():
+    example = replace(factory.examples(count=1)[0], original=np.zeros(9), reconstruction=np.zeros(9))
+    page = to_html(factory.realistic(layers=(factory.layer(examples=(example,)),)))
+    assert "What the output gives back" not in page

@@ -59,7 +59,7 @@ def test_numpy_numbers_are_numbers():
 
 def test_pixels_are_left_out():
     example = _json.to_dict(factory.realistic())["layers"][0]["examples"][0]
-    assert set(example) == {"index", "unique", "relative_error"}
+    assert set(example) == {"index", "singleton", "relative_error"}
 
 
 def test_every_object_of_the_schema_is_closed_and_described():

@@ -42,29 +42,29 @@ def test_pictures(case, theme):
     "shape", [(8, 8), (1, 8, 8), (3, 8, 8), (1, 40, 3), (3, 5, 60), (1, 1, 1), (700, 500)]
 )
 def test_images(shape):
-    check(pictures.reconstructions(factory.layer(examples=factory.examples(shape, 2))))
+    examples = factory.examples(shape, 2)
+    assert all(map(pictures.drawable, examples))
+    check(pictures.reconstructions("fc1", examples))
 
 
 @pytest.mark.parametrize("shape", [(64,), (2, 8, 8), (1, 3, 8, 8), (0,), (1, 0, 8)])
 def test_what_is_no_image_is_not_drawn(shape):
-    example = Example(0, np.zeros(shape), np.zeros(shape), True, 0.0)
-    assert pictures.reconstructions(factory.layer(examples=(example,))) is None
-    assert pictures.reconstructions(factory.layer()) is None
+    assert not pictures.drawable(Example(0, np.zeros(shape), np.zeros(shape), 1, 0.0))
 
 
 @pytest.mark.parametrize("fill", [0.0, 1.0, np.nan, np.inf, -1e30])
 def test_extreme_pixels(fill):
     image = np.full((1, 6, 6), fill)
-    example = Example(3, np.zeros((1, 6, 6)), image, False, float("nan"))
-    check(pictures.reconstructions(factory.layer(examples=(example, replace(example, original=image)))))
+    example = Example(3, np.zeros((1, 6, 6)), image, 0, float("nan"))
+    check(pictures.reconstructions("fc1", [example, replace(example, original=image)]))
 
 
 def test_captions_and_alternative_texts():
     layer = factory.realistic().layers[0]
-    start = "sample 17 · lost{} · relative error 0."
-    assert pictures.caption(layer.examples[1], layer).startswith(start.format(" or undecided"))
-    assert pictures.caption(layer.examples[1], factory.layer()).startswith(start.format(""))
-    assert "sample 17 · lost" in pictures.reconstructions(layer).alt
+    told = [pictures.caption(replace(layer.examples[1], singleton=fate)) for fate in (1, 0, -1)]
+    for fate, text in zip(("given back", "lost", "undecided"), told, strict=True):
+        assert text.startswith(f"sample 17 · {fate} · relative error 0.")
+    assert "sample 17 · lost" in pictures.reconstructions(layer.name, layer.examples).alt
     assert "784 are needed" in pictures.active_rows(layer).alt
     assert "fc2 0 %" in pictures.overview(factory.realistic().layers).alt
 

@@ -1,7 +1,6 @@
 """The terminal's view: fits the terminal, says what the figures say, and cannot be subverted by a name."""
 
 import io
-import math
 
 import pytest
 from rich.cells import cell_len
@@ -9,6 +8,7 @@ from rich.console import Console
 
 from tests.audit import factory
 from unrelu.audit import _table
+from unrelu.audit._result import Quantiles, SkippedNode
 
 
 def shown(result, width):
@@ -47,94 +47,44 @@ def test_one_line_holds_all_numbers_at_80_columns():
     assert line.split() == ["fc1", "500", "→", "1,568", "3.14", "500", "754", "100", "%"]
 
 
+def test_the_radius_has_a_scale():
+    layer = factory.layer(radius=Quantiles(1.0, 1.0, 3.0, 4.0, 4.0), input_norm=Quantiles(0, 5, 12, 13, 14))
+    text = shown(factory.realistic(layers=(layer,)), 80)
+    assert "0.25 × ‖x‖" in text
+    assert "median norm of the layer's inputs" in text
+    assert "‖x‖" not in shown(factory.realistic(layers=(factory.layer(count=0),)), 80)
+
+
+@pytest.mark.parametrize(
+    ("measured", "told"),
+    [
+        ((500, 500), None),
+        ((0, 0), "not measured"),
+        ((100, 100), "over 100 of"),
+        ((20, 100), "over 20 to 100 of"),
+    ],
+)
+def test_says_over_how_many_samples_errors_are(measured, told):
+    text = shown(factory.realistic(layers=tuple(factory.layer(reconstructed=k) for k in measured)), 80)
+    assert text.count("error and condition number:") == (told is not None)
+    assert told is None or f"error and condition number: {told}" in text
+
+
+def test_an_audit_interrupted_at_once():
+    text = shown(factory.realistic(layers=(), partial=True), 80)
+    assert "the figures cover 0 of 500 samples" in text
+    assert "interrupted before any sample was through" in text
+
+
+def test_a_long_list_of_skipped_nodes_is_cut():
+    nodes = tuple(SkippedNode(f"node_{k}", "Add", "adds several activations") for k in range(123))
+    text = shown(factory.realistic(skipped=nodes), 80)
+    assert "node_19" in text and "node_20" not in text
+    assert "and 103 more" in text
+
+
 def test_names_cannot_steer_the_terminal():
     text = shown(factory.hostile(), 120)
     assert "\x1b" not in text
     assert "\u202e" not in text
     assert "[red]" in text
-
-
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
-        ({}, "fc1 gives back every one of the 500 samples."),
-        ({"count": 1, "total": 1}, "fc1 gives back the one sample."),
-        ({"name": "3"}, "layer 3 gives back every one of the 500 samples."),
-        ({"count": 437}, "fc1 loses 12.6 % of the samples (63 of 500)."),
-        ({"count": 499, "undecided": 1}, "fc1 loses 0.2 % of the samples (1 of 500); 1 sample is undecided."),
-        ({"undecided": 3}, "fc1 gives back every one of the 500 decided samples; 3 samples are undecided."),
-        ({"count": 0}, "fc1 loses every one of the 500 samples."),
-        (
-            {"count": 0, "m": 9, "n": 10},
-            "fc1 loses every one of the 500 samples, as it must: it has 9 outputs for 10 inputs.",
-        ),
-        (
-            {"count": 0, "rank": 60},
-            "fc1 loses every one of the 500 samples, as it must: its matrix has rank 60 and 64 inputs.",
-        ),
-        ({"count": 0, "rank": 60, "rank_certified": False}, "fc1 loses every one of the 500 samples."),
-        (
-            {"count": 0, "total": 0, "undecided": 7},
-            "fc1 is undecided: none of the 7 samples could be settled.",
-        ),
-        ({"count": 0, "total": 0}, "fc1 is undecided: it saw no sample."),
-    ],
-)
-def test_verdict(changes, sentence):
-    assert _table.verdict(factory.layer(**changes)) == sentence
-
-
-def test_headline():
-    good, lossy = factory.layer("a"), factory.layer("b", count=3)
-    assert (
-        _table.headline(factory.realistic(layers=(good, good)))
-        == "Each of the 2 layers gives back every sample."
-    )
-    assert _table.headline(factory.realistic(layers=(good, lossy))) == (
-        "1 of the 2 layers gives back every sample; the first that does not is b."
-    )
-    assert _table.headline(factory.realistic(layers=(lossy, lossy))) == (
-        "No layer gives back every sample; the first that does not is b."
-    )
-    assert _table.headline(factory.empty()) == "No ReLU layer could be audited."
-
-
-@pytest.mark.parametrize(
-    ("share", "text"),
-    [
-        (0.0, "0 %"),
-        (1.0, "100 %"),
-        (0.5, "50 %"),
-        (0.999, "99.9 %"),
-        (0.9997, "99.97 %"),
-        (0.99999, "99.999 %"),
-        (1 - 1e-9, "> 99.999 %"),
-        (1e-9, "< 0.001 %"),
-        (0.0004, "0.04 %"),
-        (math.nan, "–"),
-        (None, "–"),
-    ],
-)
-def test_percentage_never_rounds_to_all_or_nothing(share, text):
-    assert _table.percentage(share) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0.0, "0"),
-        (1.0, "1"),
-        (99.96, "100"),
-        (0.09996, "0.1"),
-        (999.6, "1,000"),
-        (123456, "123,000"),
-        (1e6, "1e6"),
-        (-0.0123, "-0.0123"),
-        (1.5e-16, "1.5e-16"),
-        (math.inf, "∞"),
-        (math.nan, "–"),
-        (None, "–"),
-    ],
-)
-def test_number(value, text):
-    assert _table.number(value) == text

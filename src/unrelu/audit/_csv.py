@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from unrelu.audit._result import AuditResult, LayerAudit
 
 _QUANTILES = {"min": "minimum", "p05": "low", "median": "median", "p95": "high", "max": "maximum"}
-_FIGURES = ("active", "radius", "error", "error_other", "condition")
+_FIGURES = ("active", "input_norm", "radius", "error", "error_other", "condition")
 _PLAIN = (
     "m",
     "n",
@@ -32,6 +32,7 @@ _PLAIN = (
     "antiparallel_rows",
     "samples",
     "undecided",
+    "reconstructed",
 )
 
 
@@ -82,6 +83,7 @@ def _columns() -> dict[str, Callable[[AuditResult, LayerAudit], Any]]:
     columns: dict[str, Callable[[AuditResult, LayerAudit], Any]] = {
         "model": lambda result, _: result.model,
         "data": lambda result, _: result.data,
+        "created": lambda result, _: result.created,
         "partial": lambda result, _: result.partial,
         "layer": lambda _, layer: layer.name,
         "node": lambda _, layer: layer.node,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-from unrelu.audit import _pictures, _table
+from unrelu.audit import _pictures, _words
 from unrelu.output import write_text
 
 if TYPE_CHECKING:
@@ -25,7 +25,20 @@ _TESTS = {
     "precision": "undecided: the active rows are too close to dependent for the arithmetic spent on them",
 }
 _THEMES = (_pictures.LIGHT, _pictures.DARK)
-_FILTERS = ("clean", "number", "count", "percentage", "interval", "sizes", "rank", "standing", "verdict")
+_FILTERS = (
+    "clean",
+    "number",
+    "count",
+    "percentage",
+    "interval",
+    "sizes",
+    "rank",
+    "standing",
+    "verdict",
+    "radius_scale",
+    "reconstructed",
+    "samples_of",
+)
 
 
 @dataclass(frozen=True)
@@ -43,7 +56,7 @@ class _Section:
 
     layer: LayerAudit
     active: _Image
-    reconstructions: _Image | None
+    reconstructions: list[_Image]
 
 
 def to_html(result: AuditResult, path: str | os.PathLike[str] | None = None, force: bool = False) -> str:
@@ -68,8 +81,8 @@ def to_html(result: AuditResult, path: str | os.PathLike[str] | None = None, for
         .get_template("report.html.j2")
         .render(
             result=result,
-            headline=_table.headline(result),
-            coverage=_table.coverage(result),
+            headline=_words.headline(result),
+            coverage=_words.coverage(result),
             overview=_overview(result),
             tests=_TESTS,
             sections=[_section(layer) for layer in result.layers],
@@ -89,7 +102,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {name: getattr(_table, name) for name in _FILTERS}
+    environment.filters |= {name: getattr(_words, name) for name in _FILTERS}
     return environment
 
 
@@ -99,10 +112,13 @@ def _template(name: str) -> str:
 
 def _section(layer: LayerAudit) -> _Section:
     active = (_pictures.active_rows(layer, theme) for theme in _THEMES)
-    images = [_pictures.reconstructions(layer, theme) for theme in _THEMES]
-    return _Section(
-        layer, _image(active), _image(image for image in images if image) if all(images) else None
-    )
+    examples = [example for example in layer.examples if _pictures.drawable(example)]
+    middle = -(-len(examples) // 2)
+    columns = [part for part in (examples[:middle], examples[middle:]) if part]
+    images = [
+        _image(_pictures.reconstructions(layer.name, part, theme) for theme in _THEMES) for part in columns
+    ]
+    return _Section(layer, _image(active), images)
 
 
 def _overview(result: AuditResult) -> _Image | None:

@@ -132,7 +132,7 @@ def _many(kind: type) -> Callable[[Any], Any]:
 
 
 _PIXELS = ("original", "reconstruction")
-_FIGURES = ("active", "radius", "error", "error_other", "condition")
+_FIGURES = ("active", "input_norm", "radius", "error", "error_other", "condition")
 _READERS: dict[type, dict[str, Callable[[Any], Any]]] = {
     AuditResult: {
         "layers": _many(LayerAudit),

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.stats import beta
 
 from unrelu.audit._result import Example, Histogram, LayerAudit, Quantiles, Share
-from unrelu.frames import Test, analyse_points, frame_of
+from unrelu.frames import Evidence, analyse_points, frame_of
 from unrelu.inverse import invert
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class LayerAccount:
         self.singleton.append(points.singleton)
         self.radius.append(points.radius)
         self.norm.append(inputs.norm(dim=1).cpu().numpy())
-        self.tests.update(map(str, points.test))
+        self.tests.update(map(str, points.evidence))
         self.seconds += time.perf_counter() - start
 
     def _reconstruct(
@@ -153,15 +153,15 @@ class LayerAccount:
 
     def _notes(self) -> tuple[str, ...]:
         notes = []
-        if self.tests[Test.BOUNDARY]:
+        if self.tests[Evidence.BOUNDARY]:
             notes.append(
-                f"{self.tests[Test.BOUNDARY]} samples are undecided: rows with pre-activation exactly 0 make the "
-                "difference"
+                f"{self.tests[Evidence.BOUNDARY]} samples are undecided: "
+                "rows with pre-activation exactly 0 make the difference"
             )
-        if self.tests[Test.PRECISION]:
+        if self.tests[Evidence.PRECISION]:
             notes.append(
-                f"{self.tests[Test.PRECISION]} samples are undecided: their active rows are too close to dependent "
-                "for the arithmetic spent on them"
+                f"{self.tests[Evidence.PRECISION]} samples are undecided: "
+                "their active rows are too close to dependent for the arithmetic spent on them"
             )
         if not self.layer.linear.exact:
             notes.append("W is the rounded product of several maps; the figures hold for this rounded matrix")

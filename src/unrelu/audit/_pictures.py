@@ -14,7 +14,7 @@ import matplotlib.style
 import numpy as np
 from matplotlib.figure import Figure
 
-from unrelu.audit._table import clean, count, number, percentage
+from unrelu.audit._words import clean, count, number, percentage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _WIDTH = 4.8  # inches: narrow enough that the text stays readable when scaled to a phone
 _PANEL = 1.26  # inches: width of one image of a triptych
+_FATES = {1: "given back", 0: "lost", -1: "undecided"}
 _MOST_PIXELS = 256  # a side; more cannot be told apart in the report and would only make it heavy
 
 
@@ -141,11 +142,8 @@ def drawable(example: Example) -> bool:
     return min(shape, default=0) > 0 and (len(shape) == 2 or (len(shape) == 3 and shape[0] in {1, 3}))
 
 
-def reconstructions(layer: LayerAudit, theme: Theme = LIGHT) -> Picture | None:
-    """Original, what the layer's output gives back, and their difference; ``None`` without images."""
-    shown = [example for example in layer.examples if drawable(example)]
-    if not shown:
-        return None
+def reconstructions(name: str, shown: Sequence[Example], theme: Theme = LIGHT) -> Picture:
+    """Drawable samples, what the output of the layer ``name`` gives back of them, and the difference."""
     tall = _PANEL * min(max(shown[0].original.shape[-2] / shown[0].original.shape[-1], 0.3), 2.0)
     pitch = tall + 0.32
     with _drawing(theme):
@@ -154,7 +152,7 @@ def reconstructions(layer: LayerAudit, theme: Theme = LIGHT) -> Picture | None:
             _triptych(
                 figure,
                 example,
-                caption(example, layer),
+                caption(example),
                 bottom=pitch * (len(shown) - 1 - place) + 0.05,
                 tall=tall,
             )
@@ -164,15 +162,15 @@ def reconstructions(layer: LayerAudit, theme: Theme = LIGHT) -> Picture | None:
                 title,
                 ha="center",
             )
-    told = "; ".join(caption(example, layer) for example in shown)
-    alt = f"Samples, what the output of {clean(layer.name)} gives back, and the absolute difference: {told}."
+    told = "; ".join(caption(example) for example in shown)
+    alt = f"Samples, what the output of {clean(name)} gives back, and the absolute difference: {told}."
     return Picture(figure, alt, theme)
 
 
-def caption(example: Example, layer: LayerAudit) -> str:
+def caption(example: Example) -> str:
     """A sample in a line: its number, whether the layer gives it back, and the error."""
-    fate = "given back" if example.unique else "lost or undecided" if layer.undecided else "lost"
-    return f"sample {example.index:,} · {fate} · relative error {number(example.relative_error)}"
+    error = f"relative error {number(example.relative_error)}"
+    return f"sample {example.index:,} · {_FATES[example.singleton]} · {error}"
 
 
 def _triptych(figure: Figure, example: Example, told: str, bottom: float, tall: float) -> None:

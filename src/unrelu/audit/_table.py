@@ -1,8 +1,7 @@
-"""The terminal's view of an audit, and the words and number formats that every view shares."""
+"""The terminal's view of an audit."""
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -11,128 +10,33 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from unrelu.audit._words import (
+    NONE,
+    clean,
+    count,
+    coverage,
+    headline,
+    interval,
+    number,
+    percentage,
+    radius_scale,
+    rank,
+    reconstructed,
+    samples_of,
+    sizes,
+    standing,
+    verdict,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.console import RenderableType
 
-    from unrelu.audit._result import AuditResult, LayerAudit, Quantiles, Share
+    from unrelu.audit._result import AuditResult, LayerAudit, Quantiles
 
-NONE = "–"
+_MOST_SKIPPED = 20
 _MARKS = {"good": ("✓", "green"), "some": ("✗", "yellow"), "bad": ("✗", "red"), "unknown": ("?", "cyan")}
-
-
-def clean(text: object) -> str:
-    """One line of printable text: names in a model are untrusted and may hold terminal codes."""
-    line = " ".join(str(text).split())
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in line)
-
-
-def number(value: float | None) -> str:
-    """Three significant digits: ``0.0123``, ``12.3``, ``1,230``, ``1.23e-7``.
-
-    >>> number(0.000123456), number(2.0), number(1234.5), number(None)
-    ('1.23e-4', '2', '1,230', '–')
-    """
-    if value is None or math.isnan(value):
-        return NONE
-    if math.isinf(value):
-        return "∞" if value > 0 else "-∞"
-    rounded = float(f"{value:.3g}")
-    if rounded == 0 or 1e-3 <= abs(rounded) < 1e6:
-        decimals = 0 if rounded == 0 else max(0, 2 - math.floor(math.log10(abs(rounded))))
-        return _trimmed(f"{rounded:,.{decimals}f}")
-    mantissa, exponent = f"{rounded:.2e}".split("e")
-    return f"{_trimmed(mantissa)}e{int(exponent)}"
-
-
-def count(value: float | None) -> str:
-    """A number of things, which a quantile may put between two whole numbers: ``1,024`` or ``783.5``."""
-    return NONE if value is None or not math.isfinite(value) else _trimmed(f"{value:,.1f}")
-
-
-def percentage(share: float | None) -> str:
-    """A share in per cent with one decimal, and more where it would otherwise read as none or all.
-
-    >>> percentage(0.8731), percentage(0.9997), percentage(1.0), percentage(0.9999999)
-    ('87.3 %', '99.97 %', '100 %', '> 99.999 %')
-    """
-    if share is None or math.isnan(share):
-        return NONE
-    for decimals in (1, 2, 3):
-        text = f"{100 * share:.{decimals}f}"
-        if share in {0.0, 1.0} or float(text) not in {0.0, 100.0}:
-            return f"{_trimmed(text)} %"
-    return "> 99.999 %" if share > 0.5 else "< 0.001 %"
-
-
-def interval(share: Share) -> str:
-    """The confidence interval of a share: ``84.1–90.2 %``."""
-    if not share.total:
-        return NONE
-    low, high = (percentage(end).removesuffix(" %") for end in (share.low, share.high))
-    return f"{low}–{high} %"
-
-
-def sizes(shape: Sequence[int]) -> str:
-    """A shape: ``3 × 32 × 32``."""
-    return " × ".join(f"{size:,}" for size in shape) or "1"
-
-
-def rank(layer: LayerAudit) -> str:
-    """The rank of ``W``, marked ``≈`` where it is numerical and not proved."""
-    if layer.rank is None:
-        return NONE
-    return f"{layer.rank:,}" if layer.rank_certified else f"≈ {layer.rank:,}"
-
-
-def standing(layer: LayerAudit) -> str:
-    """How a layer did: ``good`` (gives back all), ``some``, ``bad`` (nothing) or ``unknown``."""
-    share = layer.singleton
-    if not share.total:
-        return "unknown"
-    if share.count == share.total:
-        return "unknown" if layer.undecided else "good"
-    return "some" if share.count else "bad"
-
-
-def verdict(layer: LayerAudit) -> str:
-    """What the audit says of a layer in one sentence."""
-    share, name = layer.singleton, _called(layer)
-    if not share.total and not layer.undecided:
-        return f"{name} is undecided: it saw no sample."
-    if not share.total:
-        return f"{name} is undecided: none of the {_samples(layer.undecided)} could be settled."
-    lost = share.total - share.count
-    if not lost:
-        return f"{name} gives back {_every(share.total, layer.undecided)}{_but_undecided(layer.undecided)}."
-    if not share.count:
-        because = _because(layer)
-        return f"{name} loses {_every(lost, layer.undecided)}{because}{_but_undecided(layer.undecided)}."
-    extent = f"{percentage(lost / share.total)} of the samples ({lost:,} of {share.total:,})"
-    return f"{name} loses {extent}{_but_undecided(layer.undecided)}."
-
-
-def headline(result: AuditResult) -> str:
-    """What the audit says of the whole model in one sentence."""
-    total = len(result.layers)
-    if not total:
-        return "No ReLU layer could be audited."
-    good = sum(standing(layer) == "good" for layer in result.layers)
-    if total == 1:
-        return verdict(result.layers[0])
-    if good == total:
-        return f"Each of the {total} layers gives back every sample."
-    first = _called(next(layer for layer in result.layers if standing(layer) != "good"))
-    who = f"{good} of the {total} layers {'gives' if good == 1 else 'give'}" if good else "No layer gives"
-    return f"{who} back every sample; the first that does not is {first}."
-
-
-def coverage(result: AuditResult) -> str:
-    """How many samples the figures of an interrupted audit cover."""
-    seen = sorted({layer.samples for layer in result.layers}) or [0]
-    covered = f"{seen[0]:,}" if len(seen) == 1 else f"between {seen[0]:,} and {seen[-1]:,}"
-    return f"the audit was interrupted; the figures cover {covered} of {_samples(result.samples)}"
 
 
 def summary(result: AuditResult) -> RenderableType:
@@ -147,57 +51,20 @@ def summary(result: AuditResult) -> RenderableType:
     parts: list[RenderableType] = [_title(result)]
     if result.layers:
         parts += ["", _kept_table(result.layers), _kept_key(result.layers)]
-        parts += [
-            "",
-            _stability_table(result.layers),
-            _key("median over the samples given back, and the worst of them"),
-        ]
+        parts += ["", _stability_table(result.layers), _stability_key(result.layers)]
     if any(layer.notes for layer in result.layers):
         parts += ["", _notes(result.layers)]
     if result.skipped:
         parts += ["", _skipped_table(result)]
+        if len(result.skipped) > _MOST_SKIPPED:
+            parts.append(
+                _key(f"and {len(result.skipped) - _MOST_SKIPPED:,} more: report and JSON name them all")
+            )
     return Group(*parts, "", _verdicts(result))
 
 
-def _trimmed(text: str) -> str:
-    """Drop the zeros after the decimal point that say nothing."""
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def _called(layer: LayerAudit) -> str:
-    """A layer's name as a sentence needs it: torch calls the layers of a Sequential 0, 1, 2."""
-    name = clean(layer.name)
-    return f"layer {name}" if name.isdigit() else name
-
-
-def _samples(total: int) -> str:
-    return f"{total:,} sample" if total == 1 else f"{total:,} samples"
-
-
-def _every(total: int, undecided: int) -> str:
-    """Name all decided samples."""
-    if undecided:
-        return f"every one of the {total:,} decided samples" if total > 1 else "the one decided sample"
-    return f"every one of the {total:,} samples" if total > 1 else "the one sample"
-
-
-def _but_undecided(undecided: int) -> str:
-    if not undecided:
-        return ""
-    return f"; {_samples(undecided)} {'is' if undecided == 1 else 'are'} undecided"
-
-
-def _because(layer: LayerAudit) -> str:
-    """Why a layer cannot give back anything, where its sizes alone say so."""
-    if layer.m < layer.n:
-        return f", as it must: it has {layer.m:,} outputs for {layer.n:,} inputs"
-    if layer.rank is not None and layer.rank_certified and layer.rank < layer.n:
-        return f", as it must: its matrix has rank {layer.rank:,} and {layer.n:,} inputs"
-    return ""
-
-
 def _title(result: AuditResult) -> Text:
-    size = f"{_samples(result.samples)} of shape {sizes(result.data_shape)}"
+    size = f"{samples_of(result.samples)} of shape {sizes(result.data_shape)}"
     title = Text.assemble(
         ("Audit of ", "bold"),
         (clean(result.model), "bold"),
@@ -229,6 +96,13 @@ def _kept_key(layers: Sequence[LayerAudit]) -> Text:
     return _key(key + "; ≈: numerical rank, not proved" * numerical)
 
 
+def _stability_key(layers: Sequence[LayerAudit]) -> Text:
+    parts = ["medians over the samples given back; ≤: the worst of them"]
+    if any(radius_scale(layer) is not None for layer in layers):
+        parts.append("× ‖x‖: the radius in units of the median norm of the layer's inputs")
+    return _key("\n".join([*parts, *filter(None, [reconstructed(layers)])]))
+
+
 def _cell(first: str, second: str = "") -> Text:
     """A figure and, dimmed below it, its spread."""
     return Text.assemble(first, "\n" if second else "", (second, "dim"))
@@ -246,6 +120,14 @@ def _extremes(quantiles: Quantiles | None) -> Text:
     return (
         Text(NONE) if quantiles is None else _cell(number(quantiles.median), f"≤ {number(quantiles.maximum)}")
     )
+
+
+def _radius(layer: LayerAudit) -> Text:
+    """Median of the certified radius, and how large that is for an input of the layer."""
+    if layer.radius is None:
+        return Text(NONE)
+    scale = radius_scale(layer)
+    return _cell(number(layer.radius.median), "" if scale is None else f"{number(scale)} × ‖x‖")
 
 
 def _kept_table(layers: Sequence[LayerAudit]) -> Table:
@@ -282,12 +164,9 @@ def _stability_table(layers: Sequence[LayerAudit]) -> Table:
     for header in headers:
         table.add_column(header, justify="right", no_wrap=True)
     for layer in layers:
-        radius = Text(NONE)
-        if layer.radius is not None:
-            radius = _cell(number(layer.radius.median), f"≥ {number(layer.radius.minimum)}")
         table.add_row(
             Text(clean(layer.name), "bold"),
-            radius,
+            _radius(layer),
             _extremes(layer.error),
             _extremes(layer.condition),
             count(layer.dead_rows),
@@ -311,14 +190,14 @@ def _skipped_table(result: AuditResult) -> Table:
     for header in ("node", "operator"):
         table.add_column(header, overflow="fold", max_width=32)
     table.add_column("reason", overflow="fold")
-    for skipped in result.skipped:
+    for skipped in result.skipped[:_MOST_SKIPPED]:
         table.add_row(*(Text(clean(part)) for part in (skipped.node, skipped.operator, skipped.reason)))
     return table
 
 
 def _verdicts(result: AuditResult) -> Group:
     if not result.layers:
-        return Group(Text("No ReLU layer could be audited.", "bold"))
+        return Group(Text(headline(result), "bold"))
     grid = Table.grid(padding=(0, 1))
     for layer in result.layers:
         mark, color = _MARKS[standing(layer)]

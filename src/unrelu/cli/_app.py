@@ -15,6 +15,7 @@ from unrelu.errors import UnreluError
 app = typer.Typer(
     name="unrelu",
     help="What ReLU layers forget, with proof.",
+    epilog="Start with: unrelu demo",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from unrelu.cli._exit import Exit
-from unrelu.errors import ArgumentError, OutputError
 
 if TYPE_CHECKING:
     from unrelu.audit import AuditResult
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 Model = Annotated[
     str,
-    typer.Argument(help="file.onnx, file.pt2, or package.module:callable that returns a torch.nn.Module."),
+    typer.Argument(
+        metavar="MODEL",
+        help="file.onnx, file.pt2, or package.module:callable that returns a torch.nn.Module.",
+    ),
 ]
 Data = Annotated[
     str,
@@ -56,7 +59,7 @@ def audit(
 
     Ctrl-C ends the measurement; what was seen until then is reported, marked partial.
 
-    Examples:
+    For example:
 
       unrelu audit model.onnx --data images.npy -o report.html
 
@@ -69,64 +72,80 @@ def audit(
     from unrelu.datasets import load
 
     check_outputs(force, output, csv, None if json == "-" else json)
+    shift, scale = _per_channel(mean, "--mean"), _per_channel(std, "--std")
+    shape = None if input_shape is None else _shape(input_shape)
     dataset = load(data)
     if limit is not None:
         dataset = dataset.take(limit)
-    dataset = _normalized(dataset, mean, std)
-    shape = None if input_shape is None else tuple(_numbers(input_shape, "--input-shape", int))
+    dataset = _normalized(dataset, shift, scale)
     network = load_network(model, weights, dataset.inputs[0], shape)
-    result = run_audit(network, dataset, reconstruct=reconstruct, progress=True)
+    result = run_audit(network, dataset, reconstruct=reconstruct, progress=sys.stderr.isatty())
     publish(result, output=output, json=json, csv=csv, force=force)
-    if result.partial:
-        raise typer.Exit(Exit.INTERRUPTED)
 
 
 def check_outputs(force: bool, *paths: Path | str | None) -> None:
     """Refuse outputs that cannot be written before any long work begins."""
     from unrelu.output import check_writable
 
-    given = [Path(path) for path in paths if path is not None]
-    for path in given:
-        check_writable(path, force)
-    if len(set(given)) < len(given):
-        raise OutputError("two outputs have the same name")
+    targets = [check_writable(path, force) for path in paths if path is not None]
+    if len(set(targets)) < len(targets):
+        raise typer.BadParameter("two outputs would go to the same file")
 
 
 def publish(
     result: AuditResult, *, output: Path | None, json: str | None, csv: Path | None, force: bool
 ) -> None:
-    """Show a result on the terminal and write the files asked for."""
+    """Write the files asked for and show the result on the terminal, each whatever becomes of the other.
+
+    Raises:
+        OutputError: If a file cannot be written; the result is shown all the same.
+        typer.Exit: If the audit was interrupted.
+    """
     from rich.console import Console
 
     from unrelu.audit import summary
 
-    Console(stderr=json == "-").print(summary(result))
+    try:
+        if json not in {None, "-"}:
+            result.to_json(json, force=force)
+        if csv is not None:
+            result.to_csv(csv, force=force)
+        if output is not None:
+            result.to_html(output, force=force)
+    finally:
+        Console(stderr=json == "-").print(summary(result))
     if json == "-":
-        typer.echo(result.to_json())
-    elif json is not None:
-        result.to_json(json, force=force)
-    if csv is not None:
-        result.to_csv(csv, force=force)
+        typer.echo(result.to_json(), nl=False)
     if output is not None:
-        result.to_html(output, force=force)
         typer.echo(f"report: {output}", err=True)
+    if result.partial:
+        raise typer.Exit(Exit.INTERRUPTED)
 
 
-def _normalized(dataset: Dataset, mean: str | None, std: str | None) -> Dataset:
+def _normalized(dataset: Dataset, mean: list[float] | None, std: list[float] | None) -> Dataset:
     if mean is None and std is None:
         return dataset
-    return dataset.normalized(
-        _one_or_many(_numbers(mean or "0", "--mean", float)),
-        _one_or_many(_numbers(std or "1", "--std", float)),
-    )
+    return dataset.normalized(_one_or_many(mean or [0.0]), _one_or_many(std or [1.0]))
 
 
 def _one_or_many(numbers: list[float]) -> float | list[float]:
     return numbers[0] if len(numbers) == 1 else numbers
 
 
-def _numbers(text: str, option: str, kind: type) -> list:
+def _per_channel(text: str | None, option: str) -> list[float] | None:
+    if text is None:
+        return None
     try:
-        return [kind(part) for part in text.split(",")]
+        return [float(part) for part in text.split(",")]
     except ValueError:
-        raise ArgumentError(f"{option}: expected numbers separated by commas, got {text!r}") from None
+        raise typer.BadParameter(
+            f"expected numbers separated by commas, got {text!r}", param_hint=option
+        ) from None
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    lengths = text.split(",")
+    if not all(part.strip().isdecimal() and int(part) > 0 for part in lengths):
+        message = f"expected positive whole numbers separated by commas, got {text!r}"
+        raise typer.BadParameter(message, param_hint="--input-shape")
+    return tuple(map(int, lengths))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from unrelu.cli._audit import check_outputs, publish
+from unrelu.errors import OutputError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -17,13 +20,13 @@ if TYPE_CHECKING:
 
 def demo(
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder for report.html, audit.json and the model.")
+        Path, typer.Option("--output", "-o", help="Folder for report.html and audit.json.")
     ] = Path("unrelu-demo"),
     force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
 ) -> None:
     """Train a small network on the real 8x8 digits and audit it.
 
-    Example:
+    For example:
 
       unrelu demo -o demo
     """
@@ -33,18 +36,27 @@ def demo(
     from unrelu.datasets import load
     from unrelu.layers import trace
 
-    output.mkdir(parents=True, exist_ok=True)
+    _make_folder(output)
     report, figures = output / "report.html", output / "audit.json"
     check_outputs(force, report, figures)
     digits = load("digits")
     model, accuracy = _train(digits)
-    Console(stderr=True).print(
-        f"trained 64 → 160 → 32 → 10 on {_TRAINING} digits; {accuracy:.1%} of the other "
+    Console(stderr=True, soft_wrap=True).print(
+        f"trained 64 → 160 → 32 → 10 on {_TRAINING:,} digits; {100 * accuracy:.1f} % of the other "
         f"{len(digits) - _TRAINING} are recognised"
     )
     network = trace(model, digits.inputs[:1])
-    result = audit(network, digits, progress=True)
+    network.origin = "demo network"
+    result = audit(network, digits, progress=sys.stderr.isatty())
     publish(result, output=report, json=str(figures), csv=None, force=force)
+    typer.echo("next: unrelu audit your-model.onnx --data your-inputs.npy -o report.html", err=True)
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder {path}: {error.strerror or error}") from error
 
 
 _TRAINING = 1200
@@ -57,9 +69,15 @@ def _train(digits: Dataset) -> tuple[nn.Module, float]:
 
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model = nn.Sequential(
-            nn.Flatten(), nn.Linear(64, 160), nn.ReLU(), nn.Linear(160, 32), nn.ReLU(), nn.Linear(32, 10)
-        )
+        parts = {
+            "flatten": nn.Flatten(),
+            "fc1": nn.Linear(64, 160),
+            "relu1": nn.ReLU(),
+            "fc2": nn.Linear(160, 32),
+            "relu2": nn.ReLU(),
+            "fc3": nn.Linear(32, 10),
+        }
+        model = nn.Sequential(OrderedDict(parts))
         x = torch.as_tensor(digits.inputs, dtype=torch.float32)
         labels = torch.as_tensor(digits.labels)
         optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy.sparse as sp
 
+from unrelu.frames._scaling import near_one, row_norms, scaled_rows
+
 if TYPE_CHECKING:
     from unrelu.frames._frame import Frame
 
@@ -48,29 +50,28 @@ class Directions:
         used = self.line >= 0
         return list(zip(self.line[used].tolist(), self.sign[used].tolist(), strict=True))
 
-    def count(self, index: np.ndarray) -> int:
-        """Return the number of different lines among the rows ``index``: an upper bound of their rank."""
+    def one_per_line(self, index: np.ndarray) -> np.ndarray:
+        """Return the rows ``index`` without zero rows and all but one on every line: the span stays."""
         lines = self.line[index]
-        return len(np.unique(lines[lines >= 0]))
+        _, first = np.unique(lines, return_index=True)
+        return index[np.sort(first[lines[first] >= 0])]
 
 
 def directions(frame: Frame) -> Directions:
     """Group rows by the line they span, true for the stored numbers."""
     rows = sp.csr_array(frame.rows(np.arange(frame.m)))
-    norms = np.sqrt(np.asarray(rows.power(2).sum(axis=1)).reshape(-1))
     line = np.where(np.diff(rows.indptr) > 0, np.arange(frame.m), -1)
     sign = (line >= 0).astype(np.int8)
-    test = np.random.default_rng(0).standard_normal((frame.n, 2))
-    # Rows so small that their squares vanish are compared with nobody; they keep their own line.
-    unit = np.divide(rows @ test, norms[:, None], out=np.full((frame.m, 2), np.nan), where=norms[:, None] > 0)
+    scaled = scaled_rows(rows, near_one(rows))
+    unit = scaled @ np.random.default_rng(0).standard_normal((frame.n, 2))
+    unit /= np.where(line >= 0, row_norms(scaled), 1.0)[:, None]
     unit *= np.where(unit[:, :1] < 0, -1, 1)
-    order = [k for k in np.argsort(unit[:, 0], kind="stable") if np.isfinite(unit[k, 0])]
-    start = 0
-    for stop in range(1, len(order) + 1):
-        if stop < len(order) and unit[order[stop], 0] - unit[order[stop - 1], 0] < _CLOSE:
-            continue
-        _group(rows, unit, sorted(order[start:stop]), line, sign)
-        start = stop
+    order = np.argsort(unit[:, 0], kind="stable")
+    order = order[line[order] >= 0]
+    apart = np.flatnonzero(np.diff(unit[order, 0]) >= _CLOSE) + 1
+    for cluster in np.split(order, apart):
+        if len(cluster) > 1:
+            _group(rows, unit, np.sort(cluster).tolist(), line, sign)
     return Directions(line, sign)
 
 
@@ -96,6 +97,9 @@ def _ratio(rows: sp.csr_array, a: int, b: int) -> Fraction | None:
     columns_b, values_b = _entries(rows, b)
     if not np.array_equal(columns_a, columns_b):
         return None
+    for simple in (1, -1):
+        if np.array_equal(values_a, simple * values_b):
+            return Fraction(simple)
     ratio = Fraction(float(values_a[0])) / Fraction(float(values_b[0]))
     pairs = zip(values_a.tolist(), values_b.tolist(), strict=True)
     return ratio if all(Fraction(p) == ratio * Fraction(q) for p, q in pairs) else None

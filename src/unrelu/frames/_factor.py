@@ -1,4 +1,4 @@
-"""Cholesky factors that prove: where one exists, the factored matrix is positive definite in exact arithmetic.
+"""Cholesky factors that prove: where one exists, the matrix is positive definite in exact arithmetic.
 
 The proof is the one of Rump (2006), "Verification of positive definiteness": the factorisation is run on the
 matrix minus a multiple of the identity that exceeds every rounding error made on the way.
@@ -13,11 +13,10 @@ import numpy as np
 from scipy.linalg import eigvalsh_tridiagonal
 
 from unrelu.frames._lapack import pbtrf, pbtrs, potrf, potrs
+from unrelu.frames._scaling import SMALLEST, UNIT, power_of_two_below
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-UNIT = 2.0**-53  # unit roundoff of float64
 
 
 @dataclass(frozen=True)
@@ -37,11 +36,15 @@ class Factor:
         return self.scale * self.solve_scaled(self.scale * v)
 
     def smallest_eigenvalue(self, steps: int = 5) -> float:
-        """Estimate the smallest eigenvalue of ``M`` by Lanczos on its inverse, from above, to a few per cent."""
+        """Estimate the smallest eigenvalue of ``M``, from above and to a few per cent, by inverse Lanczos."""
         v = np.random.default_rng(0).standard_normal(len(self.scale))
         basis, diagonal, beside = [v / np.linalg.norm(v)], [], []
+        # Sizes are taken relative to a first solution, so that squares stay in range.
+        unit = float(np.abs(self.solve(basis[0])).max())
+        if not np.isfinite(unit):
+            return 0.0
         for _ in range(min(steps, len(v))):
-            w = self.solve(basis[-1])
+            w = self.solve(basis[-1]) / unit
             diagonal.append(float(w @ basis[-1]))
             for u in basis:
                 w -= (w @ u) * u
@@ -50,13 +53,7 @@ class Factor:
                 break
             basis.append(w / beside[-1])
         largest = eigvalsh_tridiagonal(np.array(diagonal), np.array(beside[: len(diagonal) - 1]))[-1]
-        return 1 / float(largest)
-
-
-def power_of_two_below(values: np.ndarray) -> np.ndarray:
-    """Return ``2^-e`` with ``values * 2^-e`` in [1/2, 1): scaling by it rounds nothing. Zeros give 1."""
-    _, exponent = np.frexp(values)
-    return np.where(values > 0, np.ldexp(1.0, -np.clip(exponent, -1000, 1000)), 1.0)
+        return 1 / float(largest) / unit
 
 
 def dense_factor(matrix: np.ndarray, terms: int) -> Factor | None:
@@ -70,14 +67,17 @@ def dense_factor(matrix: np.ndarray, terms: int) -> Factor | None:
         The factor, or ``None`` where nothing is proved.
     """
     n = len(matrix)
-    scale = _equilibration(np.diag(matrix))
+    diagonal = matrix.diagonal()
+    if not (np.isfinite(diagonal).all() and diagonal.all()):
+        return None
+    scale = _equilibration(diagonal)
     if scale.min() != scale.max():
         matrix *= scale[:, None]
         matrix *= scale
     else:
         scale = np.ones(n)
-    matrix.flat[:: n + 1] -= _shift(float(np.trace(matrix)), terms, n)
-    if potrf(matrix) != 0 or not np.isfinite(matrix.flat[:: n + 1]).all():
+    matrix.flat[:: n + 1] -= _shift(float(np.trace(matrix)), terms, n, scale)
+    if potrf(matrix) != 0 or not np.isfinite(matrix.diagonal()).all():
         return None
     return Factor(lambda v: potrs(matrix, v), scale)
 
@@ -86,15 +86,19 @@ def banded_factor(band: np.ndarray, terms: int, order: np.ndarray) -> Factor | N
     """Do the same for a banded matrix.
 
     Args:
-        band: Lower band storage, column after column: ``band[j, i - j]``, of shape ``(n, bandwidth + 1)``; overwritten.
+        band: Lower band storage, column after column: ``band[j, i - j]``, of shape ``(n, bandwidth + 1)``;
+            overwritten.
         terms: Number of products summed in an entry.
         order: Row ``k`` of the band is row ``order[k]`` of the matrix.
     """
-    scale = _equilibration(band[:, 0])
+    diagonal = band[:, 0]
+    if not (np.isfinite(diagonal).all() and diagonal.all()):
+        return None
+    scale = _equilibration(diagonal)
     band *= scale[:, None]
     for offset in range(band.shape[1]):
         band[: len(band) - offset, offset] *= scale[offset:]
-    band[:, 0] -= _shift(float(band[:, 0].sum()), terms, band.shape[1])
+    band[:, 0] -= _shift(float(band[:, 0].sum()), terms, band.shape[1], scale)
     if pbtrf(band) != 0 or not np.isfinite(band[:, 0]).all():
         return None
 
@@ -110,15 +114,18 @@ def banded_factor(band: np.ndarray, terms: int, order: np.ndarray) -> Factor | N
 
 def _equilibration(squares: np.ndarray) -> np.ndarray:
     """Return powers of two that bring diagonal entries near 1; equal ones where all are alike already."""
-    if squares.min() * 1024 > squares.max():
-        return np.full(len(squares), power_of_two_below(np.sqrt(squares.max())))
-    return power_of_two_below(np.sqrt(squares))
+    roots = np.sqrt(squares)
+    if roots.min() * 32 > roots.max():
+        return np.full(len(roots), power_of_two_below(roots.max()))
+    return power_of_two_below(roots)
 
 
-def _shift(trace: float, terms: int, bandwidth: int) -> float:
+def _shift(trace: float, terms: int, bandwidth: int, scale: np.ndarray) -> float:
     """Return a bound of the error of the product (Higham 2002, 3.5) and of the factorisation (Theorem 10.3).
 
     Both are at most ``gamma`` times the trace, in the spectral norm; 1.1 covers the rounding of the bound
-    itself, of the trace and of the subtraction.
+    itself, of the trace and of the subtraction. Below the normal range every operation may lose `SMALLEST`
+    besides, before or after scaling (Rump 2006, Section 2; with room for rows scaled down).
     """
-    return 1.1 * (terms + bandwidth + 8) * UNIT * trace
+    lost = 4.0 * (terms + 8 * bandwidth + 32) * float(np.square(scale * SMALLEST**0.5).sum())
+    return 1.1 * (terms + bandwidth + 8) * UNIT * trace + lost

@@ -13,15 +13,17 @@ from scipy.sparse.csgraph import maximum_bipartite_matching, reverse_cuthill_mck
 
 from unrelu.errors import ArgumentError
 from unrelu.frames._directions import Directions, directions
-from unrelu.frames._exact import exact_rank, rank_modulo_prime
-from unrelu.frames._factor import Factor, banded_factor, dense_factor, power_of_two_below
+from unrelu.frames._exact import exact_bits, exact_rank, rank_modulo_prime
+from unrelu.frames._factor import Factor, banded_factor, dense_factor
 from unrelu.frames._lapack import columns_product, rows_product
+from unrelu.frames._scaling import Rows, power_of_two_below, row_norms, scaled_rows
 
 if TYPE_CHECKING:
     from unrelu.layers import ReLULayer
 
 _DENSE_COLUMNS = 400  # up to here a dense frame operator is cheaper than a banded one
-_EXACT_ENTRIES = 20_000  # elimination over the integers takes a tenth of a second
+_EXACT_ENTRIES = 20_000  # elimination over the integers takes a tenth of a second ...
+_EXACT_BITS = 2_000_000  # ... if they are not too long
 _MODULAR_ENTRIES = 2_000_000  # elimination modulo a prime takes a second
 _MEMORY = 4 << 30  # bytes allowed for one copy of W
 
@@ -32,82 +34,124 @@ class Frame(ABC):
     Attributes:
         m: Number of rows.
         n: Their dimension.
-        max_rank: Upper bound of the rank that follows from the layer's structure.
+        max_rank: Upper bound of the rank that follows from the layer's structure, its zero rows and columns.
         is_exact: Whether the rows are the stored numbers, so that exact arithmetic on them proves something.
+        norms: Upper bounds of the rows' Euclidean norms, tight to rounding, shape ``(m,)``.
+        zero_columns: The columns that no row uses.
     """
 
-    m: int
-    n: int
-    max_rank: int
-    is_exact: bool
+    def __init__(self, rows: Rows, max_rank: int | None, is_exact: bool) -> None:
+        """Store what all kinds of frames know."""
+        self.m, self.n = rows.shape
+        self.is_exact = is_exact
+        self.norms = row_norms(rows)
+        self.zero_columns = np.flatnonzero(~_used_columns(rows))
+        self._scale = power_of_two_below(np.minimum(self.norms, np.finfo(float).max))
+        rank = min(np.count_nonzero(self.norms), self.n - len(self.zero_columns))
+        self.max_rank = int(rank if max_rank is None else min(rank, max_rank))
 
     @abstractmethod
-    def rows(self, index: np.ndarray) -> np.ndarray | sp.csr_array:
+    def rows(self, index: np.ndarray) -> Rows:
         """Return the rows ``index``."""
 
     @abstractmethod
     def frame_operator(self, index: np.ndarray, *, equilibrated: bool = False) -> Factor | None:
-        """Factor ``S = sum of w_i w_iᵀ over index``, of shape ``(n, n)``.
+        """Factor ``S = sum of w_i w_iᵀ over index``, shape ``(n, n)``, ones for the zero columns of ``W``.
 
         Args:
-            index: Row numbers.
+            index: Different row numbers.
             equilibrated: Scale the rows to similar norms first, which changes no span but the factor.
 
         Returns:
-            A factor that proves that the rows span R^n, or ``None`` where nothing is proved.
+            A factor that proves that the rows span all coordinates but the zero columns, or ``None`` where
+            nothing is proved.
         """
 
     @abstractmethod
     def gram(self, index: np.ndarray, *, equilibrated: bool = False) -> Factor | None:
         """Factor the Gram matrix ``<w_i, w_j>`` over ``index``; a factor proves independent rows."""
 
+    @property
+    def used(self) -> int:
+        """Number of columns that are not zero."""
+        return self.n - len(self.zero_columns)
+
     def spans(self, index: np.ndarray) -> bool:
         """Return whether the rows are *proved* to span R^n in floating point."""
-        return len(index) >= self.n and self.frame_operator(index, equilibrated=True) is not None
+        return self.used == self.n and self._spans_used(index)
+
+    def _spans_used(self, index: np.ndarray) -> bool:
+        return len(index) >= self.used and self.frame_operator(index, equilibrated=True) is not None
 
     def independent(self, index: np.ndarray) -> bool:
         """Return whether the rows are *proved* linearly independent in floating point."""
         if not len(index):
             return True
-        return len(index) <= self.n and self.gram(index, equilibrated=True) is not None
+        return len(index) <= self.max_rank and self.gram(index, equilibrated=True) is not None
 
     @cached_property
     def directions(self) -> Directions:
         """The lines spanned by the rows."""
         return directions(self)
 
-    def rank_bounds(self, index: np.ndarray) -> tuple[int, int]:
+    @cached_property
+    def rank_limit(self) -> int:
+        """Upper bound of the rank of all rows, proved with some effort."""
+        return self.rank_bounds(np.arange(self.m))[1]
+
+    @cached_property
+    def _modular_rank(self) -> int:
+        """Upper bound of what elimination modulo the prime finds for any rows."""
+        if self.m * self.n > _MODULAR_ENTRIES:
+            return self.max_rank
+        return rank_modulo_prime(to_dense(self.rows(np.arange(self.m))))
+
+    def rank_bounds(self, index: np.ndarray, *, eliminate: bool = True) -> tuple[int, int]:
         """Return proved lower and upper bounds of the rank of the rows ``index``.
 
-        Floating-point certificates first; then structure (lines, places of non-zero entries); then elimination
-        modulo a prime, whose rank never exceeds the true one, and for small sets exact elimination.
+        Floating-point certificates first; then structure (lines, places of non-zero entries); then
+        elimination modulo a prime, whose rank never exceeds the true one, and for small sets exact
+        elimination.
+
+        Args:
+            index: Different row numbers.
+            eliminate: Whether to go as far as elimination.
         """
-        upper = min(len(index), self.max_rank, self.n)
-        if len(index) >= self.n and upper == self.n and self.spans(index):
-            return self.n, self.n
-        if len(index) == upper and self.independent(index):
+        lower, upper = 0, min(len(index), self.max_rank)
+        if (upper == self.used and self._spans_used(index)) or self.independent(index):
+            return upper, upper
+        given, index = index, self.directions.one_per_line(index)
+        upper = min(upper, len(index))
+        if len(index) < len(given) and self.independent(index):
             return upper, upper
         rows = self.rows(index)
-        if not self.is_exact:
-            return 0, upper
+        upper = min(upper, structural_rank(rows))
+        if not (eliminate and self.is_exact):
+            return lower, upper
         size = len(index) * self.n
-        if size <= _EXACT_ENTRIES:
-            rank = exact_rank(to_dense(rows))
-            return rank, rank
-        upper = min(upper, self.directions.count(index), structural_rank(rows))
-        lower = rank_modulo_prime(to_dense(rows)) if size <= _MODULAR_ENTRIES else 0
+        if size <= _MODULAR_ENTRIES and self._modular_rank >= upper:
+            lower = rank_modulo_prime(to_dense(rows))
+        if lower < upper and size <= _EXACT_ENTRIES and exact_bits(to_dense(rows)) <= _EXACT_BITS:
+            lower = upper = exact_rank(to_dense(rows))
         return lower, upper
 
     def numerical_rank(self, index: np.ndarray) -> int:
         """Return the rank of the rows ``index`` by their singular values, -1 if there are too many to ask."""
         if len(index) * self.n > _MODULAR_ENTRIES:
             return -1
-        return int(np.linalg.matrix_rank(to_dense(self.rows(index)))) if len(index) else 0
+        rows = scaled_rows(to_dense(self.rows(index)), self._scale[index])
+        return int(np.linalg.matrix_rank(rows)) if rows.size else 0
 
 
-def to_dense(rows: np.ndarray | sp.csr_array) -> np.ndarray:
+def _used_columns(rows: Rows) -> np.ndarray:
+    if isinstance(rows, np.ndarray):
+        return np.asarray(rows.any(axis=0))
+    return np.bincount(rows.indices, minlength=rows.shape[1]) > 0
+
+
+def to_dense(rows: Rows) -> np.ndarray:
     """Return rows as a numpy array."""
-    return rows.toarray() if sp.issparse(rows) else rows
+    return rows if isinstance(rows, np.ndarray) else rows.toarray()
 
 
 @final
@@ -117,10 +161,7 @@ class DenseFrame(Frame):
     def __init__(self, weight: np.ndarray, max_rank: int | None = None, *, is_exact: bool = True) -> None:
         """Store ``weight`` of shape ``(m, n)``."""
         self.weight = np.ascontiguousarray(weight, dtype=np.float64)
-        self.m, self.n = weight.shape
-        self.max_rank = min(weight.shape) if max_rank is None else max_rank
-        self.is_exact = is_exact
-        self._scale = power_of_two_below(np.linalg.norm(self.weight, axis=1))[:, None]
+        super().__init__(self.weight, max_rank, is_exact)
 
     def rows(self, index: np.ndarray) -> np.ndarray:
         """Return a copy of the rows."""
@@ -128,17 +169,19 @@ class DenseFrame(Frame):
 
     def _scaled(self, index: np.ndarray, equilibrated: bool) -> np.ndarray:
         rows = self.weight[index]
-        return rows * self._scale[index] if equilibrated else rows
+        if equilibrated:
+            rows *= self._scale[index][:, None]
+        return rows
 
     def frame_operator(self, index: np.ndarray, *, equilibrated: bool = False) -> Factor | None:
         """Factor ``W_Iᵀ W_I``."""
-        rows = self._scaled(index, equilibrated)
-        return dense_factor(columns_product(rows), len(index))
+        product = columns_product(self._scaled(index, equilibrated))
+        product[self.zero_columns, self.zero_columns] = 1.0
+        return dense_factor(product, len(index))
 
     def gram(self, index: np.ndarray, *, equilibrated: bool = False) -> Factor | None:
         """Factor ``W_I W_Iᵀ``."""
-        rows = self._scaled(index, equilibrated)
-        return dense_factor(rows_product(rows), self.n)
+        return dense_factor(rows_product(self._scaled(index, equilibrated)), self.n)
 
 
 @final
@@ -147,78 +190,61 @@ class SparseFrame(Frame):
 
     def __init__(self, matrix: sp.csr_array, max_rank: int | None = None, *, is_exact: bool = True) -> None:
         """Store a sparse ``(m, n)`` matrix."""
-        self.matrix = matrix.tocsr()
-        self.matrix.sort_indices()
-        self.m, self.n = matrix.shape
-        self.max_rank = min(matrix.shape) if max_rank is None else max_rank
-        self.is_exact = is_exact
-        norms = np.sqrt(np.asarray(self.matrix.power(2).sum(axis=1)).reshape(-1))
-        scaled = self.matrix.copy()
-        scaled.data *= np.repeat(power_of_two_below(norms), np.diff(self.matrix.indptr))
-        self._scaled_data = scaled.data
+        self.matrix = sp.csr_array(matrix, dtype=np.float64, copy=True)
+        self.matrix.sum_duplicates()
+        self.matrix.eliminate_zeros()
+        super().__init__(self.matrix, max_rank, is_exact)
+        data = self.matrix.data * np.repeat(self._scale, np.diff(self.matrix.indptr))
+        self._equilibrated = sp.csr_array((data, self.matrix.indices, self.matrix.indptr), matrix.shape)
         self._column_terms = int(np.bincount(self.matrix.indices, minlength=self.n).max(initial=1))
         self._row_terms = int(np.diff(self.matrix.indptr).max(initial=1))
-        self._columns: _Ordering | None = None
-        self._rows: _Ordering | None = None
 
     def rows(self, index: np.ndarray) -> sp.csr_array:
         """Return the rows as a sparse matrix."""
         return self.matrix[index]
 
-    def _matrix(self, equilibrated: bool) -> sp.csr_array:
-        if not equilibrated:
-            return self.matrix
-        return sp.csr_array((self._scaled_data, self.matrix.indices, self.matrix.indptr), self.matrix.shape)
+    @cached_property
+    def _columns(self) -> _Ordering:
+        a = self.matrix
+        columns = sp.csr_array((np.ones(a.nnz, dtype=np.float32), a.indices, a.indptr), a.shape).T.tocsr()
+        return _Ordering(columns @ columns.T)
 
     def frame_operator(self, index: np.ndarray, *, equilibrated: bool = False) -> Factor | None:
         """Factor ``W_Iᵀ W_I`` in band form."""
-        if self._columns is None:
-            self._columns = _ordering(self.matrix.T.tocsr())
         order = self._columns
         band = np.zeros((self.n, order.bandwidth + 1))
-        a = self._matrix(equilibrated)
+        a = self._equilibrated if equilibrated else self.matrix
         _accumulate(a.indptr, order.position[a.indices], a.data, np.asarray(index), band)
+        band[order.position[self.zero_columns], 0] = 1.0
         return banded_factor(band, self._column_terms, order.order)
 
     def gram(self, index: np.ndarray, *, equilibrated: bool = False) -> Factor | None:
         """Factor ``W_I W_Iᵀ`` in band form."""
-        if self._rows is None:
-            self._rows = _ordering(self.matrix)
-        sequence = np.argsort(self._rows.position[index], kind="stable")
-        a = self._matrix(equilibrated)[np.asarray(index)[sequence]]
-        product = sp.tril(a @ a.T).tocoo()
-        width = int((product.row - product.col).max(initial=0))
-        _check_memory(width + 1, len(index))
-        band = np.zeros((len(index), width + 1))
-        band[product.col, product.row - product.col] = product.data
-        return banded_factor(band, self._row_terms, sequence)
+        a = (self._equilibrated if equilibrated else self.matrix)[index]
+        product = (a @ a.T).tocsr()
+        order = _Ordering(product)
+        lower = product.tocoo()
+        row, column = order.position[lower.row], order.position[lower.col]
+        kept = row >= column
+        band = np.zeros((len(index), order.bandwidth + 1))
+        band[column[kept], (row - column)[kept]] = lower.data[kept]
+        return banded_factor(band, self._row_terms, order.order)
 
 
 class _Ordering:
-    """An order of the columns in which few lie between neighbours (reverse Cuthill-McKee)."""
+    """An order of a symmetric matrix that leaves a narrow band (reverse Cuthill-McKee)."""
 
-    def __init__(self, order: np.ndarray, bandwidth: int) -> None:
-        self.order = order
-        self.position = np.empty_like(order)
-        self.position[order] = np.arange(len(order))
-        self.bandwidth = bandwidth
-
-
-def _ordering(a: sp.csr_array) -> _Ordering:
-    pattern = sp.csr_array((np.ones(a.nnz, dtype=np.int8), a.indices, a.indptr), a.shape).astype(np.float32)
-    neighbours = (pattern @ pattern.T).tocsr()
-    order = reverse_cuthill_mckee(neighbours, symmetric_mode=True)
-    ordering = _Ordering(order.astype(np.int64), 0)
-    coo = neighbours.tocoo()
-    distance = np.abs(ordering.position[coo.row] - ordering.position[coo.col])
-    ordering.bandwidth = int(distance.max(initial=0))
-    _check_memory(ordering.bandwidth + 1, len(order))
-    return ordering
-
-
-def _check_memory(height: int, width: int) -> None:
-    if 8 * height * width > _MEMORY:
-        raise ArgumentError(f"layer: its banded matrix needs {8 * height * width / 2**30:.0f} GiB")
+    def __init__(self, neighbours: sp.csr_array) -> None:
+        size = neighbours.shape[0]
+        self.order = reverse_cuthill_mckee(neighbours.tocsr(), symmetric_mode=True).astype(np.int64)
+        self.position = np.empty_like(self.order)
+        self.position[self.order] = np.arange(size)
+        coo = neighbours.tocoo()
+        distance = np.abs(self.position[coo.row] - self.position[coo.col])
+        self.bandwidth = int(distance.max(initial=0))
+        if 8 * size * (self.bandwidth + 1) > _MEMORY:
+            gigabytes = 8 * size * (self.bandwidth + 1) / 2**30
+            raise ArgumentError(f"layer: its banded matrix needs {gigabytes:.0f} GiB")
 
 
 @numba.njit(cache=True, nogil=True)
@@ -234,12 +260,12 @@ def _accumulate(
                     band[pa, pb - pa] += va * data[b]
 
 
-def structural_rank(rows: np.ndarray | sp.csr_array) -> int:
+def structural_rank(rows: Rows) -> int:
     """Return the largest rank that any numbers in the same places could have."""
-    pattern = sp.csr_array(rows) if not sp.issparse(rows) else rows
+    pattern = sp.csr_array(rows)
     if pattern.nnz == pattern.shape[0] * pattern.shape[1]:
         return min(pattern.shape)
-    return int((maximum_bipartite_matching(sp.csr_matrix(pattern), perm_type="column") >= 0).sum())
+    return int((maximum_bipartite_matching(pattern, perm_type="column") >= 0).sum())
 
 
 def frame_of(layer: ReLULayer) -> Frame:

@@ -1,8 +1,8 @@
 """BLAS and LAPACK on symmetric matrices without Python's lock, so that threads work side by side.
 
-`scipy.linalg.lapack` holds the lock during a call; the same routines are exported by `scipy.linalg.cython_blas`
-and `scipy.linalg.cython_lapack`, and `ctypes` releases the lock around them. Matrices are C-ordered and only
-their upper triangle is used (the lower one in Fortran's order).
+`scipy.linalg.lapack` holds the lock during a call; the same routines are exported by
+`scipy.linalg.cython_blas` and `scipy.linalg.cython_lapack`, and `ctypes` releases the lock around them.
+Matrices are C-ordered and only their upper triangle is used (the lower one in Fortran's order).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def _routine(name: str, arguments: int) -> Callable[..., None]:
     return ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * arguments)(address)
 
 
-def _call(name: str, *arguments: bytes | int | float | np.ndarray) -> None:
+def _call(name: str, *arguments: bytes | int | float | np.ndarray | ctypes.c_int) -> None:
     """Call a routine with numbers and letters by reference and arrays by address."""
     kept = [_by_reference(a) for a in arguments]
     _routine(name, len(kept))(

@@ -1,7 +1,7 @@
 """Point-wise truth: is an input the only one with its output?
 
-A point is the only preimage of its output if its strictly active rows span R^n, and never if its weakly active
-rows do not (Behrmann et al. 2018, Theorem 4; Eckert et al. 2024, Section 4.1).
+A point is the only preimage of its output if its strictly active rows span R^n, and never if its weakly
+active rows do not (Behrmann et al. 2018, Theorem 4; Eckert et al. 2024, Section 4.1).
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
 from unrelu.frames._frame import Frame, frame_of
-from unrelu.frames._signs import Activity, activity
+from unrelu.frames._scaling import UNIT
+from unrelu.frames._signs import Activity, activity, in_double
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 256 << 20
 
 
-class Test(StrEnum):
+class Evidence(StrEnum):
     """What settled a point."""
 
     STRUCTURE = "structure"  # the layer as a whole has rank below n
@@ -48,7 +49,7 @@ class PointAnalysis:
         singleton: 1 singleton preimage, 0 not, -1 undecided; int8, shape ``(batch,)``.
         radius: Certified radius: every point of the open ball of this Euclidean radius has a singleton
             preimage; 0 where the point is not known to have one. Shape ``(batch,)``.
-        test: What settled each point, an array of `Test`.
+        evidence: What settled each point, an array of `Evidence`.
     """
 
     n: int
@@ -57,7 +58,7 @@ class PointAnalysis:
     rank_certified: np.ndarray
     singleton: np.ndarray
     radius: np.ndarray
-    test: np.ndarray
+    evidence: np.ndarray
 
 
 def analyse_points(
@@ -84,26 +85,20 @@ def analyse_points(
     Raises:
         ArgumentError: If the inputs do not fit the layer or are not finite.
     """
+    layer = in_double(layer)
     samples, _, _ = layer.samples(x)
     frame = frame or frame_of(layer)
-    if not assume_general_position:
-        assume_general_position = frame.m <= frame.n and frame.independent(np.arange(frame.m))
-    settle = _Settler(layer, frame, assume_general_position)
-    with threadpool_limits(1), Parallel(n_jobs, backend="threading") as parallel:
+    settle = _Settler(frame, assume_general_position)
+    with threadpool_limits(1, user_api="blas"), Parallel(n_jobs, backend="threading") as parallel:
         rows = [
             row
             for chunk in _chunks(len(samples), layer.m)
-            for row in parallel(settle.jobs(activity(layer, samples[chunk])))
+            for row in parallel(settle.jobs(activity(layer, samples[chunk], frame)))
         ]
-    columns = [np.array(column) for column in zip(*rows, strict=True)] or [np.zeros(0)] * 6
+    kinds = (np.int64, np.int64, bool, np.int8, float, np.str_)
+    columns = zip(*rows, strict=True) if rows else [()] * len(kinds)
     return PointAnalysis(
-        frame.n,
-        columns[0].astype(np.int64),
-        columns[1].astype(np.int64),
-        columns[2].astype(bool),
-        columns[3].astype(np.int8),
-        columns[4].astype(float),
-        columns[5],
+        frame.n, *(np.array(column, dtype=kind) for column, kind in zip(columns, kinds, strict=True))
     )
 
 
@@ -112,49 +107,62 @@ def _chunks(samples: int, m: int) -> Iterator[slice]:
     return (slice(start, start + size) for start in range(0, samples, size))
 
 
-Row = tuple[int, int, bool, int, float, Test]
+Row = tuple[int, int, bool, int, float, Evidence]
 
 
 class _Settler:
-    """Settles single points of one layer."""
+    """Settles single points of one layer.
 
-    def __init__(self, layer: ReLULayer, frame: Frame, counting: bool) -> None:
+    Attributes:
+        frame: The layer's rows.
+        counting: Whether rows are only counted, because any ``n`` of them are independent.
+        certified: Whether that, and so every rank that was counted, is proved rather than assumed.
+    """
+
+    def __init__(self, frame: Frame, assume_general_position: bool) -> None:
         self.frame = frame
-        self.counting = counting
-        self.norms = layer.row_norms().double().cpu().numpy()
+        self.certified = frame.m <= frame.n and frame.independent(np.arange(frame.m))
+        self.counting = assume_general_position or self.certified
 
     def jobs(self, batch: Activity) -> Iterator[object]:
         return (
-            delayed(self.point)(batch.signs[k], batch.z[k] - batch.error[k]) for k in range(len(batch.signs))
+            delayed(self.point)(batch.signs[k], batch.z[k], batch.error[k]) for k in range(len(batch.signs))
         )
 
-    def point(self, signs: np.ndarray, lower: np.ndarray) -> Row:
+    def point(self, signs: np.ndarray, z: np.ndarray, error: np.ndarray) -> Row:
         frame = self.frame
         active = np.flatnonzero(signs > 0)
-        weak = int((signs >= 0).sum())
-        if frame.max_rank < frame.n or weak < frame.n:
-            rank, certified = self._rank(active)
-            test = Test.COUNT if frame.max_rank == frame.n else Test.STRUCTURE
-            return len(active), rank, certified, 0, 0.0, test
-        ordered = active[np.argsort(-self._margins(active, lower), kind="stable")]
-        prefix = self._spanning_prefix(ordered)
+        weak = np.flatnonzero(signs >= 0)
+        if frame.max_rank < frame.n or len(weak) < frame.n:
+            evidence = Evidence.COUNT if frame.max_rank == frame.n else Evidence.STRUCTURE
+            return len(active), *self._rank(active), 0, 0.0, evidence
+        rows = active[frame.norms[active] > 0]
+        margins = self._margins(rows, z, error)
+        order = np.argsort(-margins, kind="stable")
+        prefix = self._spanning_prefix(rows[order])
         if prefix:
-            radius = float(self._margins(ordered[prefix - 1 : prefix], lower)[0])
-            test = Test.COUNT if self.counting else Test.RANK
-            return len(active), frame.n, not self.counting, 1, max(radius, 0.0), test
-        return self._not_spanning_in_float(active, np.flatnonzero(signs >= 0))
+            radius = float(margins[order[prefix - 1]])
+            evidence = Evidence.COUNT if self.counting else Evidence.RANK
+            return len(active), frame.n, self.certified or not self.counting, 1, radius, evidence
+        return self._not_spanning_in_float(active, weak)
 
-    def _margins(self, rows: np.ndarray, lower: np.ndarray) -> np.ndarray:
-        """Return distances to the rows' hyperplanes, rounded down; zero rows stay active everywhere."""
-        norms = self.norms[rows] * (1 + 1e-12)
-        return np.divide(lower[rows], norms, out=np.full(len(rows), np.inf), where=norms > 0)
+    def _margins(self, rows: np.ndarray, z: np.ndarray, error: np.ndarray) -> np.ndarray:
+        """Return distances to the rows' hyperplanes, rounded down."""
+        z, error = z[rows], error[rows]
+        known = np.isfinite(z) & np.isfinite(error)
+        lower = np.subtract(z, error, out=np.zeros(len(rows)), where=known).clip(min=0)
+        with np.errstate(over="ignore"):
+            return lower * (1 - 4 * UNIT) / self.frame.norms[rows]
 
     def _rank(self, active: np.ndarray) -> tuple[int, bool]:
         if self.counting:
-            return min(len(active), self.frame.max_rank), self.frame.m <= self.frame.n
-        if len(active) <= self.frame.max_rank and self.frame.independent(active):
-            return len(active), True
-        return self.frame.numerical_rank(active), False
+            return min(len(active), self.frame.max_rank), self.certified
+        low, high = self.frame.rank_bounds(active, eliminate=False)
+        return (low, True) if low == high else (self._numerical_rank(active, low, high), False)
+
+    def _numerical_rank(self, active: np.ndarray, low: int, high: int) -> int:
+        rank = self.frame.numerical_rank(active)
+        return rank if rank < 0 else min(max(rank, low), high)
 
     def _spanning_prefix(self, ordered: np.ndarray) -> int:
         """Return the length of a short prefix that is proved to span, 0 if there is none.
@@ -178,13 +186,16 @@ class _Settler:
 
     def _not_spanning_in_float(self, active: np.ndarray, weak: np.ndarray) -> Row:
         """Settle a point with enough rows whose span floating point does not prove."""
-        low, high = self.frame.rank_bounds(active)
+        n, frame = self.frame.n, self.frame
+        if frame.rank_limit < n:
+            return len(active), *self._rank(active), 0, 0.0, Evidence.STRUCTURE
+        low, high = frame.rank_bounds(active)
+        if low == n:
+            return len(active), n, True, 1, 0.0, Evidence.RANK
         certified = low == high
-        rank = low if certified else self.frame.numerical_rank(active)
-        if low == self.frame.n:
-            return len(active), low, True, 1, 0.0, Test.RANK
-        weak_high = high if len(weak) == len(active) else self.frame.rank_bounds(weak)[1]
-        if weak_high < self.frame.n:
-            return len(active), rank, certified, 0, 0.0, Test.RANK
-        test = Test.BOUNDARY if high < self.frame.n else Test.PRECISION
-        return len(active), rank, certified, -1, 0.0, test
+        rank = low if certified else self._numerical_rank(active, low, high)
+        weak_high = high if len(weak) == len(active) else frame.rank_bounds(weak)[1]
+        if weak_high < n:
+            return len(active), rank, certified, 0, 0.0, Evidence.RANK
+        evidence = Evidence.BOUNDARY if high < n else Evidence.PRECISION
+        return len(active), rank, certified, -1, 0.0, evidence

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import reduce
+from functools import cached_property, reduce
 from typing import TYPE_CHECKING, Any, Self, final
 
 import numpy as np
@@ -29,15 +29,19 @@ class Compose(LinearMap):
         self.in_shape, self.out_shape = inner.in_shape, outer.out_shape
 
     @property
+    def width(self) -> int:
+        """Every path through the factors may be an entry."""
+        return min(self.n, self.outer.width * self.inner.width)
+
+    @property
     def fan_in(self) -> int:
         """Roundings of both factors add up."""
         return self.outer.fan_in + self.inner.fan_in
 
     @property
     def nnz(self) -> int:
-        """Every path through the factors may be an entry."""
-        per_row = (self.outer.nnz // max(self.outer.m, 1) + 1) * (self.inner.nnz // max(self.inner.m, 1) + 1)
-        return min(self.m * self.n, self.m * per_row)
+        """Every entry of ``outer`` meets at most a row of ``inner``."""
+        return min(self.m * self.width, self.outer.nnz * self.inner.width)
 
     @property
     def max_rank(self) -> int:
@@ -99,6 +103,11 @@ class Sum(LinearMap):
         self.in_shape, self.out_shape = terms[0].in_shape, terms[0].out_shape
 
     @property
+    def width(self) -> int:
+        """At most every term's entries."""
+        return min(self.n, sum(term.width for term in self.terms))
+
+    @property
     def fan_in(self) -> int:
         """Every term's products are summed."""
         return sum(term.fan_in for term in self.terms)
@@ -156,15 +165,15 @@ class Sum(LinearMap):
 
 @final
 class Transpose(LinearMap):
-    """``Wᵀ``: transposed convolution, and sums over groups of entries."""
+    """``Wᵀ`` for a map that sums in one go: transposed convolution, and sums over groups of entries."""
 
-    def __init__(self, base: LinearMap) -> None:
+    def __init__(self, base: Convolution | Dense | Diagonal | Reindex) -> None:
         """Store the map whose transpose this is."""
         self.base = base
         self.in_shape, self.out_shape = base.out_shape, base.in_shape
 
-    @property
-    def fan_in(self) -> int:
+    @cached_property
+    def width(self) -> int:
         """The most entries in a column of the base."""
         counts = np.diff(self.base.csr().tocsc().indptr)
         return int(counts.max(initial=1))

@@ -89,14 +89,9 @@ class Convolution(LinearMap):
         return size
 
     @property
-    def fan_in(self) -> int:
+    def width(self) -> int:
         """Taps of one kernel."""
-        return self.weight[0].numel()
-
-    @property
-    def nnz(self) -> int:
-        """Taps of one kernel for each output."""
-        return self.m * self.fan_in
+        return math.prod(self.weight.shape[1:])
 
     @property
     def tensors(self) -> tuple[torch.Tensor, ...]:
@@ -123,7 +118,7 @@ class Convolution(LinearMap):
 
     def to(self, *, device: Any = None, dtype: torch.dtype | None = None) -> Self:
         """Return the same map elsewhere."""
-        return self._with_weight(self.weight.to(device=device, dtype=dtype))  # type: ignore[return-value]
+        return self._with_weight(self.weight.to(device=device, dtype=dtype))
 
     def apply(self, x: torch.Tensor) -> torch.Tensor:
         """Return the convolution of every sample."""

@@ -30,14 +30,9 @@ class Dense(LinearMap):
         self.out_shape = out_shape or (weight.shape[0],)
 
     @property
-    def fan_in(self) -> int:
-        """The number of columns."""
-        return self.n
-
-    @property
-    def nnz(self) -> int:
+    def width(self) -> int:
         """Every entry counts."""
-        return self.m * self.n
+        return self.n
 
     @property
     def tensors(self) -> tuple[torch.Tensor, ...]:

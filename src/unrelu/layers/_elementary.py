@@ -53,14 +53,9 @@ class Reindex(LinearMap):
         return cls(marked.reshape(-1).long() - 1, in_shape, tuple(marked.shape)), tuple(marked.shape)
 
     @property
-    def fan_in(self) -> int:
-        """Nothing is summed."""
-        return 1
-
-    @property
-    def nnz(self) -> int:
+    def width(self) -> int:
         """At most one entry a row."""
-        return self.m
+        return 1
 
     @property
     def max_rank(self) -> int:
@@ -111,14 +106,9 @@ class Diagonal(LinearMap):
         self.in_shape = self.out_shape = tuple(shape)
 
     @property
-    def fan_in(self) -> int:
-        """Nothing is summed."""
-        return 1
-
-    @property
-    def nnz(self) -> int:
+    def width(self) -> int:
         """One entry a row."""
-        return self.m
+        return 1
 
     @property
     def max_rank(self) -> int:

@@ -56,7 +56,8 @@ class Step:
         name: Node name, under which later tensors refer to the result.
         operator: What the node is called in the model.
         inputs: Tensors it reads.
-        function: Takes one ``(batch, *shape)`` tensor an input and returns ``(batch, *shape)``; ``None`` for a ReLU.
+        function: Takes one ``(batch, *shape)`` tensor an input and returns ``(batch, *shape)``; ``None`` for
+            a ReLU.
         shape: Shape of the result at batch size 1.
     """
 
@@ -169,7 +170,7 @@ class GraphBuilder:
             (source, linears[0] if len(linears) == 1 else Sum(linears)) for source, linears in maps.items()
         )
         offset = torch.stack([v.offset for v in values]).sum(dim=0)
-        nodes = tuple(dict.fromkeys(entry for v in values for entry in v.nodes)) + (node,)
+        nodes = (*dict.fromkeys(entry for v in values for entry in v.nodes), node)
         owner = next((v.owner for v in reversed(values) if v.owner), None)
         total = Value(terms, offset, tuple(shape), nodes, owner)
         if len(terms) == 1:

@@ -48,13 +48,18 @@ class LinearMap(ABC):
 
     @property
     @abstractmethod
-    def fan_in(self) -> int:
-        """Upper bound of the number of products summed in one output, for rounding error bounds."""
+    def width(self) -> int:
+        """Upper bound of the number of non-zero entries in one row."""
 
     @property
-    @abstractmethod
+    def fan_in(self) -> int:
+        """Upper bound of the number of products summed in one output, for rounding error bounds."""
+        return self.width
+
+    @property
     def nnz(self) -> int:
         """Upper bound of the number of non-zero entries of ``W``."""
+        return self.m * min(self.width, self.n)
 
     @property
     def is_sparse(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Mapping
 from itertools import count
 from typing import TYPE_CHECKING, final
@@ -12,7 +13,7 @@ from unrelu.arrays import Array, flatten_samples, like, to_tensor
 from unrelu.errors import ModelError
 from unrelu.layers._compose import Compose
 from unrelu.layers._elementary import Diagonal, Reindex
-from unrelu.layers._graph import Skipped, sample_shape
+from unrelu.layers._graph import GraphBuilder, Skipped, sample_shape
 from unrelu.layers._relu_layer import ReLULayer
 
 if TYPE_CHECKING:
@@ -85,29 +86,39 @@ class Network(Mapping[str, ReLULayer]):
                 for node, op in value.nodes
             ]
             return [*affine, Skipped(step.name, step.operator, reason)]
-        base = value.owner or step.name
-        candidates = (f"{base}_{k}" if k else base for k in count())
-        name = next(name for name in candidates if name not in self._layers)
+        name = self._free_name(value.owner or step.name)
         layer = ReLULayer(linear, name=name, node=step.name, source=source)
         layer.bias = value.offset
         self._layers[name] = layer
         self.nodes[name] = (*dict.fromkeys(node for node, _ in value.nodes), step.name)
         return []
 
+    def _free_name(self, base: str) -> str:
+        """Return the owner's name, with a number behind it for its second layer and those that follow."""
+        if base not in self._layers:
+            return base
+        owners = {value.owner for step in self._steps for value in step.inputs}
+        numbered = (f"{base}_{k}" for k in count(1))
+        return next(name for name in numbered if name not in self._layers and name not in owners)
+
     def _not_a_layer(self, source: str, linear: LinearMap) -> str | None:
         """Say why a ReLU is no layer: it acts entry by entry on something that is not an activation."""
         kind = next((s for s in self._steps if s.name == source), None)
         if kind is None or kind.function is None or not _is_elementwise(linear):
             return None
-        return f"acts on {source!r} ({kind.operator}) entry by entry; its pre-activation is affine in no single activation"
+        return (
+            f"acts on {source!r} ({kind.operator}) entry by entry; "
+            "its pre-activation is affine in no single activation"
+        )
 
     def __getitem__(self, key: str | int) -> ReLULayer:
         """Return a layer by name, by the name of its ReLU node, or by position."""
-        if isinstance(key, int):
-            if not -len(self) <= key < len(self):
-                raise KeyError(f"layer {key}: the network has {len(self)} layers")
-            return list(self._layers.values())[key]
-        name = self._by_node.get(key, key)
+        if not isinstance(key, str):
+            try:
+                return list(self._layers.values())[operator.index(key)]
+            except (IndexError, TypeError):
+                raise KeyError(f"no layer {key!r}: the network has {len(self)} layers") from None
+        name = key if key in self._layers else self._by_node.get(key, key)
         if name not in self._layers:
             raise KeyError(f"no layer {key!r}; the layers are {', '.join(map(repr, self._layers))}")
         return self._layers[name]

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from unrelu.layers._graph import GraphBuilder, Value
 
+    Movement = Callable[[torch.Tensor], torch.Tensor]
+
 Node = tuple[str, str]
 Pads = tuple[tuple[int, int], ...]
 
@@ -34,7 +36,7 @@ def linear(
     node: Node,
     owner: str | None = None,
 ) -> Value:
-    """Multiply the last axis by ``weightᵀ`` of shape ``(in, out)`` transposed, and add ``bias`` of shape ``(out,)``."""
+    """Multiply the last axis by ``weight`` of shape ``(out, in)``, and add ``bias`` of shape ``(out,)``."""
     weight = weight.double()
     if x.shape[-1] != weight.shape[1]:
         raise ModelError(
@@ -93,7 +95,7 @@ def transposed_convolution(
     groups: int,
     owner: str | None = None,
 ) -> Value:
-    """Apply the transpose of a convolution; ``weight`` has shape ``(in_channels, out_channels / groups, *kernel)``."""
+    """Apply the transpose of a convolution with ``(in_channels, out_channels / groups, *kernel)`` weight."""
     image = _image_shape(x, weight.dim() - 2, node)
     size = tuple(
         (length - 1) * step - sum(pad) + spread * (taps - 1) + extra + 1
@@ -196,23 +198,32 @@ def concatenate(build: GraphBuilder, parts: Sequence[Value | torch.Tensor], axis
     axis = axis % len(parts[0].shape)
     size = sum(part.shape[axis] for part in parts)
     shape = tuple(size if k == axis else length for k, length in enumerate(parts[0].shape))
-    placed, constant, start = [], torch.zeros(shape, dtype=torch.float64), 0
+    placed, start = [], 0
     for part in parts:
         stop = start + part.shape[axis]
-        if isinstance(part, torch.Tensor):
-            constant.narrow(axis, start, stop - start).copy_(part)
-        else:
-            placed.append(build.move(part, _placing(shape, axis, start, stop), node))
+        placed.append((part, _placing(shape, axis, start, stop)))
         start = stop
+    return join(build, placed, node)
+
+
+def join(build: GraphBuilder, parts: Sequence[tuple[Value | torch.Tensor, Movement]], node: Node) -> Value:
+    """Put parts, at least one of them not constant, into their places in one tensor.
+
+    Args:
+        build: The graph under construction.
+        parts: Tensors, each with the movement into an otherwise zero tensor of the common shape.
+        node: Name and operator of the node.
+    """
+    placed = [build.move(x, place, node) for x, place in parts if not isinstance(x, torch.Tensor)]
+    constants = [place(x.double()) for x, place in parts if isinstance(x, torch.Tensor)]
     # Constants first: a join of several activations is an activation of its own.
-    if bool(constant.any()):
-        placed[0] = build.shift(placed[0], constant, node)
-    return build.add(placed, node, "joins")
+    for constant in constants:
+        if bool(constant.any()):
+            placed[0] = build.shift(placed[0], constant, node)
+    return placed[0] if len(placed) == 1 else build.add(placed, node, "joins")
 
 
-def _placing(
-    shape: tuple[int, ...], axis: int, start: int, stop: int
-) -> Callable[[torch.Tensor], torch.Tensor]:
+def _placing(shape: tuple[int, ...], axis: int, start: int, stop: int) -> Movement:
     def place(part: torch.Tensor) -> torch.Tensor:
         whole = torch.zeros(shape, dtype=part.dtype)
         whole.narrow(axis, start, stop - start).copy_(part)

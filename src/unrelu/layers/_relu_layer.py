@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 class ReLULayer:
     r"""The map :math:`x \mapsto \max(0, W x + b)` with ``W`` of shape ``(m, n)`` and ``b`` of shape ``(m,)``.
 
-    The bias has the sign that torch uses. Numbers are kept in float64, an exact copy of any smaller dtype.
+    The bias has the sign that torch uses. Numbers are copied to float64, exactly from any smaller dtype: a
+    module that is trained on does not change the layer.
     Samples may be flat or in the layer's own input shape, with leading batch axes; numpy in gives numpy out,
     torch in gives torch out on the same device.
 
@@ -65,7 +66,7 @@ class ReLULayer:
         if bias is None:
             self.bias = torch.zeros(self.m, dtype=self.linear.dtype, device=self.linear.device)
         else:
-            self.bias = to_tensor(bias, "bias", device=self.linear.device)
+            self.bias = to_tensor(bias, "bias", device=self.linear.device, copy=True)
             if self.bias.shape != (self.m,):
                 raise ArgumentError(f"bias: expected shape ({self.m},), got {tuple(self.bias.shape)}")
         self.name, self.node, self.source = name, node, source
@@ -75,8 +76,8 @@ class ReLULayer:
         """Take the affine map of a torch module that a ReLU follows.
 
         Args:
-            module: ``nn.Linear``, ``nn.Conv1d``, ``nn.Conv2d`` or ``nn.Conv3d``; stride, padding, dilation and
-                groups as in torch. Whole networks go through `trace`.
+            module: ``nn.Linear``, ``nn.Conv1d``, ``nn.Conv2d`` or ``nn.Conv3d``; stride, padding, dilation
+                and groups as in torch. Whole networks go through `trace`.
             input_shape: ``(channels, *spatial)``, needed for convolutions.
 
         Raises:
@@ -95,7 +96,7 @@ class ReLULayer:
         if input_shape is None:
             raise ArgumentError("input_shape: a convolution needs (channels, *spatial)")
         linear = Convolution(
-            to_tensor(module.weight, "weight"),
+            to_tensor(module.weight, "weight", copy=True),
             tuple(input_shape),
             stride=module.stride,
             padding=_padding(module),
@@ -153,7 +154,7 @@ class ReLULayer:
         return self.preactivation(x).clip(min=0)
 
     def samples(self, x: Array, name: str = "x") -> tuple[torch.Tensor, tuple[int, ...], bool]:
-        """Return inputs as a ``(batch, n)`` tensor of the layer, their batch axes, and whether they came flat."""
+        """Return inputs as a ``(batch, n)`` tensor, their batch axes, and whether they came flat."""
         tensor = to_tensor(x, name, dtype=self.linear.dtype, device=self.bias.device)
         return flatten_samples(tensor, self.in_shape, name)
 
@@ -183,17 +184,17 @@ class ReLULayer:
 
 
 def _matrix(weight: Array) -> torch.Tensor:
-    tensor = to_tensor(weight, "weight")
+    tensor = to_tensor(weight, "weight", copy=True)
     if tensor.dim() != 2:
         raise ArgumentError(f"weight: expected shape (m, n), got {tuple(tensor.shape)}")
     return tensor
 
 
-def _padding(module: nn.Module) -> tuple[tuple[int, int], ...]:
+def _padding(module: nn.Conv1d | nn.Conv2d | nn.Conv3d) -> tuple[tuple[int, int], ...]:
     """Return zeros before and after for each axis, with torch's rule for ``padding='same'``."""
-    if module.padding == "valid":
-        return ((0, 0),) * len(module.kernel_size)
     if module.padding == "same":
         totals = [d * (k - 1) for d, k in zip(module.dilation, module.kernel_size, strict=True)]
         return tuple((total // 2, total - total // 2) for total in totals)
+    if isinstance(module.padding, str):  # "valid"
+        return ((0, 0),) * len(module.kernel_size)
     return tuple((pad, pad) for pad in module.padding)

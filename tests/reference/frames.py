@@ -1,0 +1,93 @@
+"""Naive twins of `unrelu.frames`, in exact rational arithmetic, for small layers."""
+
+from fractions import Fraction
+
+import flint
+import numpy as np
+
+
+def _rational(value: float) -> flint.fmpq:
+    return flint.fmpq(*float(value).as_integer_ratio())
+
+
+def rank(rows: np.ndarray) -> int:
+    """Rank of the numbers as stored."""
+    if not rows.size:
+        return 0
+    return flint.fmpq_mat([[_rational(v) for v in row] for row in rows.tolist()]).rank()
+
+
+def signs(weight: np.ndarray, bias: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Signs of ``W x + b`` at one point."""
+    point = [Fraction(v) for v in x.tolist()]
+    out = []
+    for row, offset in zip(weight.tolist(), bias.tolist(), strict=True):
+        total = sum((Fraction(a) * v for a, v in zip(row, point, strict=True)), Fraction(offset))
+        out.append((total > 0) - (total < 0))
+    return np.array(out, dtype=int)
+
+
+def singleton(weight: np.ndarray, bias: np.ndarray, x: np.ndarray) -> tuple[int, int]:
+    """1 if the strictly active rows span, 0 if the weakly active rows do not, else -1; and the first's rank."""
+    s, n = signs(weight, bias, x), weight.shape[1]
+    strict = rank(weight[s > 0])
+    if strict == n:
+        return 1, strict
+    return (0 if rank(weight[s >= 0]) < n else -1), strict
+
+
+def margins(weight: np.ndarray, bias: np.ndarray, x: np.ndarray) -> list[float]:
+    """Distances of a point to the hyperplanes, 0 for zero rows; right to a few units in the last place."""
+    out = []
+    for row, offset in zip(weight.tolist(), bias.tolist(), strict=True):
+        square = sum(Fraction(a) ** 2 for a in row)
+        z = sum((Fraction(a) * Fraction(v) for a, v in zip(row, x.tolist(), strict=True)), Fraction(offset))
+        out.append(_root(z * z / square) * (1 if z > 0 else -1) if square else 0.0)
+    return out
+
+
+def _root(value: Fraction) -> float:
+    """Square root to 60 digits, rounded."""
+    scale = 10**120 * max(value.denominator, 1) ** 2
+    root = flint.fmpz(int(value * scale)).isqrt()
+    return float(Fraction(int(root), 10**60 * max(value.denominator, 1)))
+
+
+def radius(weight: np.ndarray, bias: np.ndarray, x: np.ndarray) -> float:
+    """Largest r such that the rows with margins of at least r span: greedy, rank by rank."""
+    distance = margins(weight, bias, x)
+    chosen: list[int] = []
+    for row in sorted(np.flatnonzero(signs(weight, bias, x) > 0), key=lambda k: -distance[k]):
+        if rank(weight[[*chosen, row]]) > len(chosen):
+            chosen.append(int(row))
+            if len(chosen) == weight.shape[1]:
+                return distance[row]
+    return 0.0
+
+
+def lines(weight: np.ndarray) -> tuple[list[int], list[int]]:
+    """First row on every row's line and the sign of the multiple; -1 and 0 for zero rows."""
+    exact = [[Fraction(v) for v in row] for row in weight.tolist()]
+    line, sign = [], []
+    for k, row in enumerate(exact):
+        if not any(row):
+            line.append(-1)
+            sign.append(0)
+            continue
+        for head in range(k + 1):
+            if any(exact[head]) and all(
+                a * d == b * c
+                for a, b in zip(row, exact[head], strict=True)
+                for c, d in [_first(row, exact[head])]
+            ):
+                c, d = _first(row, exact[head])
+                line.append(head)
+                sign.append(1 if c * d > 0 else -1)
+                break
+    return line, sign
+
+
+def _first(row: list[Fraction], head: list[Fraction]) -> tuple[Fraction, Fraction]:
+    """The entries of both rows where the head is first non-zero."""
+    place = next(k for k, v in enumerate(head) if v)
+    return row[place], head[place]
