@@ -28,7 +28,7 @@ def signs(weight: np.ndarray, bias: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 def singleton(weight: np.ndarray, bias: np.ndarray, x: np.ndarray) -> tuple[int, int]:
-    """1 if the strictly active rows span, 0 if the weakly active rows do not, else -1; and the first's rank."""
+    """1 if the strictly active rows span, 0 if the weakly active ones do not, else -1; rank of the first."""
     s, n = signs(weight, bias, x), weight.shape[1]
     strict = rank(weight[s > 0])
     if strict == n:
@@ -69,25 +69,16 @@ def lines(weight: np.ndarray) -> tuple[list[int], list[int]]:
     """First row on every row's line and the sign of the multiple; -1 and 0 for zero rows."""
     exact = [[Fraction(v) for v in row] for row in weight.tolist()]
     line, sign = [], []
-    for k, row in enumerate(exact):
-        if not any(row):
-            line.append(-1)
-            sign.append(0)
-            continue
-        for head in range(k + 1):
-            if any(exact[head]) and all(
-                a * d == b * c
-                for a, b in zip(row, exact[head], strict=True)
-                for c, d in [_first(row, exact[head])]
-            ):
-                c, d = _first(row, exact[head])
-                line.append(head)
-                sign.append(1 if c * d > 0 else -1)
-                break
+    for row in exact:
+        multiples = ((k, _multiple(row, head)) for k, head in enumerate(exact))
+        first, multiple = next(((k, c) for k, c in multiples if c), (-1, Fraction(0)))
+        line.append(first)
+        sign.append((multiple > 0) - (multiple < 0))
     return line, sign
 
 
-def _first(row: list[Fraction], head: list[Fraction]) -> tuple[Fraction, Fraction]:
-    """The entries of both rows where the head is first non-zero."""
-    place = next(k for k, v in enumerate(head) if v)
-    return row[place], head[place]
+def _multiple(row: list[Fraction], head: list[Fraction]) -> Fraction:
+    """The number by which ``head`` is multiplied to give ``row``, 0 if there is none."""
+    place = next((k for k, v in enumerate(head) if v), None)
+    factor = row[place] / head[place] if place is not None else Fraction(0)
+    return factor if all(a == factor * b for a, b in zip(row, head, strict=True)) else Fraction(0)

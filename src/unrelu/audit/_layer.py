@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,10 +17,27 @@ from unrelu.inverse import invert
 if TYPE_CHECKING:
     import torch
 
+    from unrelu.frames import PointAnalysis
     from unrelu.layers import ReLULayer
 
 _BINS = 40
 _EXAMPLES = 6
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """What one batch of samples told; whole batches are kept, so that an interrupt leaves nothing half-counted."""
+
+    points: PointAnalysis
+    norm: np.ndarray
+    ever_active: np.ndarray
+    numbers: np.ndarray
+    kind: np.ndarray
+    error: np.ndarray
+    condition: np.ndarray
+    originals: np.ndarray
+    reconstructions: np.ndarray
+    seconds: float
 
 
 class LayerAccount:
@@ -38,24 +56,12 @@ class LayerAccount:
         self.layer = layer
         self.data_shape = data_shape
         self.frame = frame_of(layer)
-        self.seconds = 0.0
-        self.ever_active = np.zeros(layer.m, dtype=bool)
-        self.n_active: list[np.ndarray] = []
-        self.singleton: list[np.ndarray] = []
-        self.radius: list[np.ndarray] = []
-        self.norm: list[np.ndarray] = []
-        self.tests: Counter[str] = Counter()
-        self.inverted: list[int] = []
-        self.error: list[np.ndarray] = []
-        self.kind: list[np.ndarray] = []
-        self.condition: list[np.ndarray] = []
-        self.originals: list[np.ndarray] = []
-        self.reconstructions: list[np.ndarray] = []
+        self.batches: list[_Batch] = []
 
     @property
     def samples(self) -> int:
         """Samples seen so far."""
-        return sum(map(len, self.n_active))
+        return sum(len(batch.norm) for batch in self.batches)
 
     def add(self, inputs: torch.Tensor, chosen: np.ndarray, first: int) -> None:
         """Account for a batch.
@@ -68,28 +74,29 @@ class LayerAccount:
         start = time.perf_counter()
         points = analyse_points(self.layer, inputs, frame=self.frame)
         outputs = self.layer.apply(inputs)
-        if len(chosen):
-            self._reconstruct(inputs[chosen], outputs[chosen], points.singleton[chosen], first + chosen)
-        self.ever_active |= (outputs > 0).any(dim=0).cpu().numpy()
-        self.n_active.append(points.n_active)
-        self.singleton.append(points.singleton)
-        self.radius.append(points.radius)
-        self.norm.append(inputs.norm(dim=1).cpu().numpy())
-        self.tests.update(map(str, points.evidence))
-        self.seconds += time.perf_counter() - start
-
-    def _reconstruct(
-        self, x: torch.Tensor, y: torch.Tensor, singleton: np.ndarray, numbers: np.ndarray
-    ) -> None:
-        result = invert(self.layer, y, frame=self.frame)
+        x = inputs[chosen]
+        back = invert(self.layer, outputs[chosen], frame=self.frame)
         size = x.norm(dim=1).clamp(min=np.finfo(float).tiny)
-        self.error.append(((result.x - x).norm(dim=1) / size).cpu().numpy())
-        self.kind.append(singleton)
-        self.condition.append(result.condition.cpu().numpy())
-        self.inverted += numbers.tolist()
-        if self.data_shape:
-            self.originals.append(x.cpu().numpy())
-            self.reconstructions.append(result.x.cpu().numpy())
+        shown = slice(None) if self.data_shape else slice(0)
+        self.batches.append(
+            _Batch(
+                points=points,
+                norm=inputs.norm(dim=1).cpu().numpy(),
+                ever_active=(outputs > 0).any(dim=0).cpu().numpy(),
+                numbers=first + chosen,
+                kind=points.singleton[chosen],
+                error=((back.x - x).norm(dim=1) / size).cpu().numpy(),
+                condition=back.condition.cpu().numpy(),
+                originals=x[shown].cpu().numpy(),
+                reconstructions=back.x[shown].cpu().numpy(),
+                seconds=time.perf_counter() - start,
+            )
+        )
+
+    def _joined(self, name: str) -> np.ndarray:
+        """Return one figure over all batches; figures of points by their own name."""
+        owners = [batch if hasattr(batch, name) else batch.points for batch in self.batches]
+        return np.concatenate([getattr(owner, name) for owner in owners])
 
     def report(self, confidence: float) -> LayerAudit:
         """Return what was found so far."""
@@ -97,10 +104,10 @@ class LayerAccount:
         layer, frame = self.layer, self.frame
         low, high = frame.rank_bounds(np.arange(frame.m))
         rank = low if low == high else frame.numerical_rank(np.arange(frame.m))
-        n_active = _joined(self.n_active, int)
-        singleton = _joined(self.singleton, int)
-        error, kind = _joined(self.error), _joined(self.kind, int)
         lines = frame.directions
+        n_active, singleton = self._joined("n_active"), self._joined("singleton")
+        error, kind = self._joined("error"), self._joined("kind")
+        tests = Counter(map(str, self._joined("evidence")))
         return LayerAudit(
             name=layer.name,
             node=layer.node,
@@ -113,56 +120,49 @@ class LayerAccount:
             rank=rank if rank >= 0 else None,
             rank_certified=low == high,
             zero_rows=lines.zero_rows,
-            dead_rows=int((~self.ever_active).sum()),
+            dead_rows=int((~np.any([batch.ever_active for batch in self.batches], axis=0)).sum()),
             duplicate_rows=lines.duplicate_rows,
             antiparallel_rows=lines.antiparallel_rows,
             samples=len(n_active),
             active=Quantiles.of(n_active),
-            active_histogram=_histogram(n_active, layer.m),
+            active_histogram=_histogram(n_active),
             singleton=clopper_pearson(int((singleton == 1).sum()), int((singleton >= 0).sum()), confidence),
             undecided=int((singleton < 0).sum()),
-            tests=dict(sorted(self.tests.items())),
-            input_norm=Quantiles.of(_joined(self.norm)),
-            radius=Quantiles.of_finite(_joined(self.radius)[singleton == 1]),
+            tests=dict(sorted(tests.items())),
+            input_norm=Quantiles.of(self._joined("norm")),
+            radius=Quantiles.of_finite(self._joined("radius")[singleton == 1]),
             reconstructed=len(error),
             error=Quantiles.of_finite(error[kind == 1]),
             error_other=Quantiles.of_finite(error[kind != 1]),
-            condition=Quantiles.of_finite(_joined(self.condition)[kind == 1]),
-            examples=self._examples(error, kind),
-            seconds=self.seconds + time.perf_counter() - start,
-            notes=self._notes(),
+            condition=Quantiles.of_finite(self._joined("condition")[kind == 1]),
+            examples=self._examples(error, kind) if self.data_shape else (),
+            seconds=sum(batch.seconds for batch in self.batches) + time.perf_counter() - start,
+            notes=self._notes(tests),
         )
 
     def _examples(self, error: np.ndarray, kind: np.ndarray) -> tuple[Example, ...]:
         """Return samples from the best to the worst reconstruction."""
-        if not self.data_shape or not self.originals:
-            return ()
-        originals, reconstructions = np.concatenate(self.originals), np.concatenate(self.reconstructions)
+        numbers = self._joined("numbers")
+        originals, reconstructions = self._joined("originals"), self._joined("reconstructions")
         order = np.argsort(error, kind="stable")
-        picked = order[np.unique(np.linspace(0, len(order) - 1, _EXAMPLES).round().astype(int))]
+        places = np.unique(np.linspace(0, len(order) - 1, _EXAMPLES).round().astype(int))
         return tuple(
             Example(
-                self.inverted[k],
+                int(numbers[k]),
                 originals[k].reshape(self.data_shape),
                 reconstructions[k].reshape(self.data_shape),
                 int(kind[k]),
                 float(error[k]),
             )
-            for k in picked
+            for k in order[places[: len(order)]]
         )
 
-    def _notes(self) -> tuple[str, ...]:
-        notes = []
-        if self.tests[Evidence.BOUNDARY]:
-            notes.append(
-                f"{self.tests[Evidence.BOUNDARY]} samples are undecided: "
-                "rows with pre-activation exactly 0 make the difference"
-            )
-        if self.tests[Evidence.PRECISION]:
-            notes.append(
-                f"{self.tests[Evidence.PRECISION]} samples are undecided: "
-                "their active rows are too close to dependent for the arithmetic spent on them"
-            )
+    def _notes(self, tests: Counter[str]) -> tuple[str, ...]:
+        reasons = {
+            Evidence.BOUNDARY: "rows with pre-activation exactly 0 make the difference",
+            Evidence.PRECISION: "active rows too close to dependent for the arithmetic spent on them",
+        }
+        notes = [f"undecided samples: {tests[e]} ({why})" for e, why in reasons.items() if tests[e]]
         if not self.layer.linear.exact:
             notes.append("W is the rounded product of several maps; the figures hold for this rounded matrix")
         return tuple(notes)
@@ -182,11 +182,7 @@ def clopper_pearson(count: int, total: int, confidence: float) -> Share:
     return Share(count, total, low, high, confidence)
 
 
-def _joined(parts: list[np.ndarray], kind: type = float) -> np.ndarray:
-    return np.concatenate(parts).astype(kind) if parts else np.zeros(0, dtype=kind)
-
-
-def _histogram(values: np.ndarray, m: int) -> Histogram:
+def _histogram(values: np.ndarray) -> Histogram:
     """Count in bins of whole numbers between the extremes."""
     low, high = int(values.min()), int(values.max())
     width = max(1, -(-(high - low + 1) // _BINS))

@@ -68,12 +68,13 @@ def audit(
     run = _Run(network, inputs, reconstruct, tuple(shown))
     with torch.no_grad(), _progress(progress) as bar:
         partial = run.all(bar)
+    layers = run.reports(confidence)
     return AuditResult(
         model=network.origin,
         data=dataset.name,
         data_shape=tuple(dataset.inputs.shape[1:]),
         samples=len(inputs),
-        layers=run.reports(confidence),
+        layers=layers,
         skipped=run.skipped,
         partial=partial,
         seconds=time.perf_counter() - start,
@@ -125,8 +126,14 @@ class _Run:
         return (slice(s, min(s + size, len(self.inputs))) for s in range(0, len(self.inputs), size))
 
     def reports(self, confidence: float) -> tuple[LayerAudit, ...]:
-        """Return the layers that saw at least one sample."""
-        return tuple(account.report(confidence) for account in self.accounts.values() if account.samples)
+        """Return the layers that saw at least one sample; list the others as skipped."""
+        seen = [account for account in self.accounts.values() if account.samples]
+        self.skipped += tuple(
+            SkippedNode(account.layer.node, "Relu", "interrupted before a sample reached it")
+            for account in self.accounts.values()
+            if not account.samples
+        )
+        return tuple(account.report(confidence) for account in seen)
 
 
 def _progress(show: bool) -> AbstractContextManager[Any]:

@@ -144,7 +144,7 @@ class _Settler:
             radius = float(margins[order[prefix - 1]])
             evidence = Evidence.COUNT if self.counting else Evidence.RANK
             return len(active), frame.n, self.certified or not self.counting, 1, radius, evidence
-        return self._not_spanning_in_float(active, weak)
+        return self._not_spanning_in_float(active, weak, float(margins.min(initial=np.inf)))
 
     def _margins(self, rows: np.ndarray, z: np.ndarray, error: np.ndarray) -> np.ndarray:
         """Return distances to the rows' hyperplanes, rounded down."""
@@ -184,14 +184,20 @@ class _Settler:
             low, high = (low, middle) if self.frame.spans(ordered[:middle]) else (middle, high)
         return high
 
-    def _not_spanning_in_float(self, active: np.ndarray, weak: np.ndarray) -> Row:
-        """Settle a point with enough rows whose span floating point does not prove."""
+    def _not_spanning_in_float(self, active: np.ndarray, weak: np.ndarray, radius: float) -> Row:
+        """Settle a point with enough rows whose span floating point does not prove.
+
+        Args:
+            active: Strictly active rows.
+            weak: Weakly active rows.
+            radius: Of the ball in which all of ``active`` stay active.
+        """
         n, frame = self.frame.n, self.frame
         if frame.rank_limit < n:
             return len(active), *self._rank(active), 0, 0.0, Evidence.STRUCTURE
         low, high = frame.rank_bounds(active)
         if low == n:
-            return len(active), n, True, 1, 0.0, Evidence.RANK
+            return len(active), n, True, 1, radius, Evidence.RANK
         certified = low == high
         rank = low if certified else self._numerical_rank(active, low, high)
         weak_high = high if len(weak) == len(active) else frame.rank_bounds(weak)[1]

@@ -14,7 +14,8 @@ _NAMES = """
     batch_norm _native_batch_norm_legit_no_training instance_norm layer_norm native_layer_norm group_norm
     native_group_norm rms_norm
 
-    add sub rsub mul div addcmul addcdiv lerp multiply subtract divide true_divide neg negative absolute pow sqrt rsqrt square reciprocal exp exp2 log log2 log1p abs sign sin cos erf
+    add sub rsub mul div addcmul addcdiv lerp multiply subtract divide true_divide neg negative absolute
+    pow sqrt rsqrt square reciprocal exp exp2 log log2 log1p abs sign sin cos erf
     floor ceil round remainder
     relu relu6 clamp clamp_min clamp_max hardtanh threshold leaky_relu prelu elu selu celu gelu silu mish
     sigmoid tanh softplus softsign log_sigmoid hardsigmoid hardswish hardshrink softshrink tanhshrink glu
@@ -27,14 +28,16 @@ _NAMES = """
     mean sum prod var std var_mean norm linalg_norm linalg_vector_norm cumsum logsumexp argmax argmin
 
     view reshape view_as reshape_as flatten unflatten permute transpose t swapaxes movedim squeeze unsqueeze
-    numpy_T mT expand expand_as repeat repeat_interleave tile cat concat stack hstack vstack dstack split split_with_sizes chunk unbind
+    numpy_T mT expand expand_as repeat repeat_interleave tile cat concat stack hstack vstack dstack split
+    split_with_sizes chunk unbind
     slice select narrow index index_select gather flip roll tril triu diagonal
     pad constant_pad_nd reflection_pad1d reflection_pad2d reflection_pad3d replication_pad1d
     replication_pad2d replication_pad3d pixel_shuffle pixel_unshuffle channel_shuffle
     upsample_nearest1d upsample_nearest2d upsample_nearest3d upsample_linear1d upsample_bilinear2d
     upsample_bicubic2d upsample_trilinear3d _upsample_nearest_exact1d _upsample_nearest_exact2d
     clone alias contiguous detach to _to_copy type_as dropout feature_dropout alpha_dropout
-    lift_fresh lift_fresh_copy _unsafe_view zeros ones full zeros_like ones_like full_like new_zeros new_ones
+    lift_fresh lift_fresh_copy _unsafe_view zeros ones full zeros_like ones_like full_like new_zeros
+    new_ones
     new_full scalar_tensor arange eye fill zero copy index_put scatter slice_scatter select_scatter
     im2col col2im unfold sym_size embedding _weight_norm
 """

@@ -126,7 +126,8 @@ class Walk:
         """
         stack = list((node.meta.get("nn_module_stack") or {}).values())
         path = str(stack[-1][0]).split("@")[0] if stack else ""
-        matrices = [n for n in node.all_input_nodes if n in self.names and self.values[n].dim() > 1]
+        weights = [n for n in node.all_input_nodes if n in self.names]
+        matrices = [n for n in weights if len(getattr(self.values[n], "shape", ())) > 1]
         if matrices:
             name = self.names[matrices[0]].split(".parametrizations.")[0].removesuffix(".weight")
             if not path or f"{name}.".startswith(f"{path}."):
