@@ -9,6 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from tests.layers.torch_cases import CASES, IMAGE, Calls, Case
 from unrelu.errors import ArgumentError, ModelError
 from unrelu.layers import Network, _torch_walk, trace
+from unrelu.layers._graph import Value
 
 
 def batch(shape: tuple[int, ...], count: int = 3, seed: int = 1) -> torch.Tensor:
@@ -61,7 +62,7 @@ def check_accounts(network: Network, walk) -> None:
     assert len(skipped) == len(set(skipped))
     assert not layered.intersection(skipped)
     calls = [node for node in walk.program.graph.nodes if node.op == "call_function"]
-    constant = {node.name for node in calls if isinstance(walk.values[node], torch.Tensor)}
+    constant = {node.name for node in calls if not isinstance(walk.values[node], Value | dict)}
     names = {node.name for node in calls} - constant
     parameters = {entry.node for entry in network.skipped if entry.operator == "parameter"}
     assert layered.union(skipped) - constant == names | parameters
@@ -77,8 +78,8 @@ class ReLUs(TorchDispatchMode):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         name = func.overloadpacket.__name__.removesuffix("_")
         before = None
-        if name in {"relu", "clamp", "clamp_min", "maximum"}:
-            before = next(a for a in args if a.any()).clone()  # the other one is 0
+        if name in {"relu", "clamp", "clamp_min", "maximum", "threshold"}:
+            before = next(a for a in args if torch.is_tensor(a) and a.any()).clone()  # the other one is 0
         result = func(*args, **(kwargs or {}))
         if before is not None:
             self.seen.append((before.expand(result.shape), result.clone()))
@@ -253,6 +254,11 @@ class Branches(nn.Module):
         return torch.relu(x) if x.sum() > 0 else -x
 
 
+class Random(nn.Module):
+    def forward(self, x):
+        return torch.relu(x) + torch.rand(3)
+
+
 class Undefined(nn.Module):
     def __init__(self):
         super().__init__()
@@ -269,6 +275,7 @@ REFUSED = {
     "no input": (NoInput(), "NoInput: expected one output that depends on the input, got 0"),
     "branches": (Branches(), "Branches: torch.export cannot capture it"),
     "NaN": (Undefined(), "parameter 'fc.bias': expected finite numbers"),
+    "random": (Random(), "Random: the module is random"),
     "no relu": (nn.Linear(3, 2), "Linear: the network has no ReLU"),
     "wrong shape": (nn.Sequential(nn.Linear(4, 2), nn.ReLU()), "Sequential: torch.export cannot capture it"),
 }
@@ -284,6 +291,20 @@ def test_refused(module: nn.Module, message: str):
 def test_constants_among_the_outputs():
     network = trace(Calls(lambda m, x: {"scale": torch.ones(()), "y": x.relu() * 2}), batch((3,)))
     assert torch.equal(network.forward(-torch.ones(3)), torch.zeros(3, dtype=torch.float64))
+
+
+def test_output_of_integers():
+    network = trace(Calls(lambda m, x: x.relu().argmax(dim=1)), batch((3,)))
+    assert network.forward(torch.tensor([[1.0, 3.0, 2.0]])).tolist() == [[1.0]]
+
+
+def test_mixed_precision():
+    def function(m, x):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            return m.a(x).relu().float()
+
+    network = trace(Calls(function, a=nn.Linear(3, 2)), batch((3,)))
+    assert list(network) == ["a"]
 
 
 def test_a_misread_graph_is_noticed(monkeypatch):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # the name that everyone uses
+from torch.nn.utils import prune
 
 VECTOR, IMAGE, SEQUENCE = (5,), (2, 8, 6), (3, 10)
 
@@ -283,7 +284,7 @@ def _():
     )
 
 
-@case("adaptive pooling, uneven windows", IMAGE, "0 3", "_adaptive_avg_pool2d")
+@case("adaptive pooling, uneven windows", IMAGE, "0 3")
 def _():
     return nn.Sequential(
         nn.Conv2d(2, 4, 1), nn.ReLU(), nn.AdaptiveAvgPool2d((3, 4)), nn.Conv2d(4, 2, 1), nn.ReLU()
@@ -700,3 +701,50 @@ def _():
 @case("squeezed convolution", (1, 6, 5), "conv")
 def _():
     return Calls(lambda m, x: m.conv(x.squeeze(0).unsqueeze(0)).relu(), conv=nn.Conv2d(1, 2, 3))
+
+
+@case("weights in one tensor", VECTOR, "w")
+def _():
+    def function(m, x):
+        a, b = m.w.chunk(2)
+        return F.relu(F.linear(x, a) + F.linear(x, b))
+
+    return Calls(function, w=weight(8, 5))
+
+
+@case("threshold", VECTOR, "0", "threshold_1 addmm_1")
+def _():
+    return nn.Sequential(nn.Linear(5, 4), nn.Threshold(0, 0), nn.Linear(4, 3), nn.Threshold(0.1, 0))
+
+
+@case("infinite mask", VECTOR, "a", "addmm_1 add _softmax")
+def _():
+    def function(m, x):
+        return torch.softmax(m.b(m.a(x).relu()) + m.mask, dim=1)
+
+    mask = torch.tensor([0.0, -torch.inf, 0.0])
+    return Calls(function, a=nn.Linear(5, 4), b=nn.Linear(4, 3), mask=mask)
+
+
+@case("pruned", VECTOR, "0")
+def _():
+    module = nn.Sequential(nn.Linear(5, 4), nn.ReLU())
+    prune.l1_unstructured(module[0], "weight", 0.5)
+    return module
+
+
+@case("block without gradients", VECTOR, "a b")
+def _():
+    def function(m, x):
+        with torch.no_grad():
+            h = m.a(x).relu()
+        return m.b(h).relu()
+
+    return Calls(function, a=nn.Linear(5, 4), b=nn.Linear(4, 3))
+
+
+@case("graph module", VECTOR, "0 2")
+def _():
+    return torch.fx.symbolic_trace(
+        nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 3), nn.ReLU(inplace=True))
+    )

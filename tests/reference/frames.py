@@ -47,10 +47,12 @@ def margins(weight: np.ndarray, bias: np.ndarray, x: np.ndarray) -> list[float]:
 
 
 def _root(value: Fraction) -> float:
-    """Square root to 60 digits, rounded."""
-    scale = 10**120 * max(value.denominator, 1) ** 2
-    root = flint.fmpz(int(value * scale)).isqrt()
-    return float(Fraction(int(root), 10**60 * max(value.denominator, 1)))
+    """Square root to 60 digits, rounded; infinite beyond the range of floats."""
+    root = flint.fmpz(int(value * 10**120 * value.denominator**2)).isqrt()
+    try:
+        return float(Fraction(int(root), 10**60 * value.denominator))
+    except OverflowError:
+        return float("inf")
 
 
 def radius(weight: np.ndarray, bias: np.ndarray, x: np.ndarray) -> float:

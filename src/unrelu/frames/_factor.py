@@ -18,6 +18,8 @@ from unrelu.frames._scaling import SMALLEST, UNIT, power_of_two_below
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_GROWTH = 1.01  # of an eigenvalue in one step of Lanczos, below which it counts as found
+
 
 @dataclass(frozen=True)
 class Factor:
@@ -35,25 +37,29 @@ class Factor:
         """Return nearly ``M⁻¹ v``; the shift leaves a relative error that refinement removes."""
         return self.scale * self.solve_scaled(self.scale * v)
 
-    def smallest_eigenvalue(self, steps: int = 5) -> float:
-        """Estimate the smallest eigenvalue of ``M``, from above and to a few per cent, by inverse Lanczos."""
+    def smallest_eigenvalue(self, steps: int = 12) -> float:
+        """Estimate the smallest eigenvalue of ``M``, from above and to a few per cent, by inverse Lanczos.
+
+        Args:
+            steps: At most so many; fewer where another one hardly changes the estimate.
+        """
         v = np.random.default_rng(0).standard_normal(len(self.scale))
         basis, diagonal, beside = [v / np.linalg.norm(v)], [], []
         # Sizes are taken relative to a first solution, so that squares stay in range.
-        unit = float(np.abs(self.solve(basis[0])).max())
+        unit, largest = float(np.abs(self.solve(basis[0])).max()), 0.0
         if not np.isfinite(unit):
             return 0.0
         for _ in range(min(steps, len(v))):
             w = self.solve(basis[-1]) / unit
             diagonal.append(float(w @ basis[-1]))
+            before, largest = largest, float(eigvalsh_tridiagonal(np.array(diagonal), np.array(beside))[-1])
             for u in basis:
                 w -= (w @ u) * u
             beside.append(float(np.linalg.norm(w)))
-            if beside[-1] <= 1e-12 * abs(diagonal[0]):
+            if beside[-1] <= 1e-12 * abs(diagonal[0]) or largest <= _GROWTH * before:
                 break
             basis.append(w / beside[-1])
-        largest = eigvalsh_tridiagonal(np.array(diagonal), np.array(beside[: len(diagonal) - 1]))[-1]
-        return 1 / float(largest) / unit
+        return 1 / largest / unit
 
 
 def dense_factor(matrix: np.ndarray, terms: int) -> Factor | None:
@@ -68,7 +74,7 @@ def dense_factor(matrix: np.ndarray, terms: int) -> Factor | None:
     """
     n = len(matrix)
     diagonal = matrix.diagonal()
-    if not (np.isfinite(diagonal).all() and diagonal.all()):
+    if not _all_positive(diagonal):
         return None
     scale = _equilibration(diagonal)
     if scale.min() != scale.max():
@@ -77,7 +83,7 @@ def dense_factor(matrix: np.ndarray, terms: int) -> Factor | None:
     else:
         scale = np.ones(n)
     matrix.flat[:: n + 1] -= _shift(float(np.trace(matrix)), terms, n, scale)
-    if potrf(matrix) != 0 or not np.isfinite(matrix.diagonal()).all():
+    if potrf(matrix) != 0 or not _all_positive(matrix.diagonal()):
         return None
     return Factor(lambda v: potrs(matrix, v), scale)
 
@@ -92,14 +98,14 @@ def banded_factor(band: np.ndarray, terms: int, order: np.ndarray) -> Factor | N
         order: Row ``k`` of the band is row ``order[k]`` of the matrix.
     """
     diagonal = band[:, 0]
-    if not (np.isfinite(diagonal).all() and diagonal.all()):
+    if not _all_positive(diagonal):
         return None
     scale = _equilibration(diagonal)
     band *= scale[:, None]
     for offset in range(band.shape[1]):
         band[: len(band) - offset, offset] *= scale[offset:]
     band[:, 0] -= _shift(float(band[:, 0].sum()), terms, band.shape[1], scale)
-    if pbtrf(band) != 0 or not np.isfinite(band[:, 0]).all():
+    if pbtrf(band) != 0 or not _all_positive(band[:, 0]):
         return None
 
     def solve(v: np.ndarray) -> np.ndarray:
@@ -110,6 +116,11 @@ def banded_factor(band: np.ndarray, terms: int, order: np.ndarray) -> Factor | N
     full_scale = np.empty_like(scale)
     full_scale[order] = scale
     return Factor(solve, full_scale)
+
+
+def _all_positive(values: np.ndarray) -> bool:
+    """Whether all numbers are positive and finite."""
+    return bool(((values > 0) & (values < np.inf)).all())
 
 
 def _equilibration(squares: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import TYPE_CHECKING, final
@@ -25,6 +26,7 @@ _DENSE_COLUMNS = 400  # up to here a dense frame operator is cheaper than a band
 _EXACT_ENTRIES = 20_000  # elimination over the integers takes a tenth of a second ...
 _EXACT_BITS = 2_000_000  # ... if they are not too long
 _MODULAR_ENTRIES = 2_000_000  # elimination modulo a prime takes a second
+_BUFFER = 64 << 20  # bytes of rows kept ready by each thread
 _MEMORY = 4 << 30  # bytes allowed for one copy of W
 
 
@@ -162,13 +164,21 @@ class DenseFrame(Frame):
         """Store ``weight`` of shape ``(m, n)``."""
         self.weight = np.ascontiguousarray(weight, dtype=np.float64)
         super().__init__(self.weight, max_rank, is_exact)
+        self._local = threading.local()
 
     def rows(self, index: np.ndarray) -> np.ndarray:
         """Return a copy of the rows."""
         return self.weight[index]
 
     def _scaled(self, index: np.ndarray, equilibrated: bool) -> np.ndarray:
-        rows = self.weight[index]
+        """Copy rows into the calling thread's own buffer: touching fresh memory costs more than the copy."""
+        if self.weight.nbytes > _BUFFER:
+            rows = self.weight[index]
+        else:
+            if not hasattr(self._local, "buffer"):
+                self._local.buffer = np.empty_like(self.weight)
+            rows = self._local.buffer[: len(index)]
+            np.take(self.weight, index, axis=0, out=rows, mode="clip")
         if equilibrated:
             rows *= self._scale[index][:, None]
         return rows
@@ -176,7 +186,7 @@ class DenseFrame(Frame):
     def frame_operator(self, index: np.ndarray, *, equilibrated: bool = False) -> Factor | None:
         """Factor ``W_Iᵀ W_I``."""
         product = columns_product(self._scaled(index, equilibrated))
-        product[self.zero_columns, self.zero_columns] = 1.0
+        product[self.zero_columns, self.zero_columns] = product.diagonal().max()
         return dense_factor(product, len(index))
 
     def gram(self, index: np.ndarray, *, equilibrated: bool = False) -> Factor | None:
@@ -215,7 +225,7 @@ class SparseFrame(Frame):
         band = np.zeros((self.n, order.bandwidth + 1))
         a = self._equilibrated if equilibrated else self.matrix
         _accumulate(a.indptr, order.position[a.indices], a.data, np.asarray(index), band)
-        band[order.position[self.zero_columns], 0] = 1.0
+        band[order.position[self.zero_columns], 0] = band[:, 0].max()
         return banded_factor(band, self._column_terms, order.order)
 
     def gram(self, index: np.ndarray, *, equilibrated: bool = False) -> Factor | None:

@@ -152,7 +152,7 @@ class _Settler:
         known = np.isfinite(z) & np.isfinite(error)
         lower = np.subtract(z, error, out=np.zeros(len(rows)), where=known).clip(min=0)
         with np.errstate(over="ignore"):
-            return lower * (1 - 4 * UNIT) / self.frame.norms[rows]
+            return np.minimum(lower * (1 - 4 * UNIT) / self.frame.norms[rows], np.finfo(float).max)
 
     def _rank(self, active: np.ndarray) -> tuple[int, bool]:
         if self.counting:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _FACTOR_BYTES = 512 << 20  # factors kept at a time
 _DIRECT_ENTRIES = 4_000_000  # singular values of so many entries take a second
 _REFINEMENTS = 8
-_SETTLED = 1e-7  # relative size of a last step that rounding explains; a rough factor leaves more
+_SETTLED = 1e-9  # relative size of a last step that rounding explains; a rough factor leaves more
 _UNEVEN = 16  # powers of two between sizes of rows or columns that make a system look singular
 _LSMR_CONVERGED = (0, 1, 2, 4, 5)  # the reasons to stop other than effort and condition
 _STEPS = 8  # of the Lanczos iteration for the largest singular value

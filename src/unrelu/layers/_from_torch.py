@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import fx, nn
 from torch.utils._pytree import tree_leaves
 
 from unrelu.errors import ArgumentError, ModelError
@@ -37,8 +37,9 @@ def network_from_module(module: nn.Module, example_input: Any) -> Network:
     try:
         with torch.no_grad():
             name = type(module).__name__
-            network = read(_capture(module, example, name), name)
-            _check_agreement(network, module, example)
+            program = _capture(module, example, name)
+            network = read(program, name)
+            _check_agreement(network, module, example, _precision(program))
     finally:
         for child in was_training:
             child.training = True
@@ -57,8 +58,9 @@ def network_from_archive(path: Path) -> Network:
     try:
         with torch.no_grad():
             module, example = load_archive(path)
-            network = read(_capture(module, example, "the graph"), path.name)
-            _check_agreement(network, module, example)
+            program = _capture(module, example, "the graph")
+            network = read(program, path.name)
+            _check_agreement(network, module, example, _precision(program))
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
     return network
@@ -93,21 +95,35 @@ def _capture(module: nn.Module, example: torch.Tensor, name: str) -> ExportedPro
         ) from error
 
 
-def _check_agreement(network: Network, module: nn.Module, example: torch.Tensor) -> None:
+def _precision(program: ExportedProgram) -> float:
+    """Return the coarsest rounding unit among the dtypes of a program and of the blocks in it."""
+    blocks = [part for part in program.graph_module.modules() if isinstance(part, fx.GraphModule)]
+    values = (node.meta.get("val") for block in blocks for node in block.graph.nodes)
+    dtypes = {value.dtype for value in values if isinstance(value, torch.Tensor)}
+    return max((torch.finfo(dtype).eps for dtype in dtypes if dtype.is_floating_point), default=0.0)
+
+
+def _check_agreement(network: Network, module: nn.Module, example: torch.Tensor, precision: float) -> None:
     """Compare the composed layers with the module itself on the example.
 
     Raises:
-        ModelError: If they disagree, which means that the graph was misread.
+        ModelError: If they disagree, which means that the graph was misread or the module is random.
     """
-    expected = module(example)
     got = network.forward(example.reshape(1, *network.input_shape).double().cpu())
-    # Of several outputs only one depends on the input.
-    tensors = [t for t in tree_leaves(expected) if isinstance(t, torch.Tensor) and t.numel() == got.numel()]
-    dtype, expected = tensors[0].dtype, tensors[0].reshape(got.shape).double().cpu()
+    expected = _output_like(got, module(example))
     scale = float(expected.abs().max())
     error = float((got - expected).abs().max())
-    if not error <= max(_AGREEMENT, 16 * torch.finfo(dtype).eps) * max(scale, 1e-30):
-        raise ModelError(
-            f"{network.origin}: the traced network differs from the module by {error:.2g} on the example "
-            f"input (output size {scale:.2g}); please report this module"
-        )
+    if error <= max(_AGREEMENT, 16 * precision) * max(scale, 1e-30):
+        return
+    if not torch.equal(expected, _output_like(got, module(example))):
+        raise ModelError(f"{network.origin}: the module is random, it has two outputs for one input")
+    raise ModelError(
+        f"{network.origin}: the traced network differs from the module by {error:.2g} on the example input "
+        f"(output size {scale:.2g}); please report this module"
+    )
+
+
+def _output_like(got: torch.Tensor, outputs: Any) -> torch.Tensor:
+    """Return the output of ``got``'s size: of several only one depends on the input."""
+    tensors = [t for t in tree_leaves(outputs) if isinstance(t, torch.Tensor) and t.numel() == got.numel()]
+    return tensors[0].reshape(got.shape).double().cpu()

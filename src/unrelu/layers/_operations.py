@@ -55,6 +55,12 @@ def linear(
     return out if bias is None else build.shift(out, bias, node)
 
 
+def along_axis(build: GraphBuilder, x: Value, axis: int, matrix: torch.Tensor, node: Node) -> Value:
+    """Multiply every line along an axis by ``matrix`` of shape ``(out, in)``."""
+    last = build.move(x, lambda t: t.movedim(axis, -1), node)
+    return build.move(linear(build, last, matrix, None, node), lambda t: t.movedim(-1, axis), node)
+
+
 def convolution(
     build: GraphBuilder,
     x: Value,

@@ -126,12 +126,11 @@ class StoredGraph(nn.Module):
         target, where = str(node["target"])[:200], f"node {str(node.get('name'))[:100]!r}"
         if target in ASSERTIONS:
             return
+        op = ARITHMETIC.get(target) or _operator(target, where)
         args = {entry["name"]: self._argument(*_only(entry["arg"]), env) for entry in node["inputs"]}
         if target in ARITHMETIC:
-            function = ARITHMETIC[target]
-            result = function(*(_number(value) for value in args.values()))
+            result = op(*(_number(value) for value in args.values()))
         else:
-            op = _operator(target, where)
             if args.get("training") is True or args.get("train") is True:
                 raise ModelError(f"{where} ({target}) is in training mode; export the module after .eval()")
             result = self._called(op, args, f"{where} ({target})")

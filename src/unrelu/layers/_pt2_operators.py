@@ -29,17 +29,15 @@ _NAMES = """
 
     view reshape view_as reshape_as flatten unflatten permute transpose t swapaxes movedim squeeze unsqueeze
     numpy_T mT expand expand_as repeat repeat_interleave tile cat concat stack hstack vstack dstack split
-    split_with_sizes chunk unbind
-    slice select narrow index index_select gather flip roll tril triu diagonal
+    split_with_sizes chunk unbind slice select narrow index index_select gather flip roll tril triu diagonal
     pad constant_pad_nd reflection_pad1d reflection_pad2d reflection_pad3d replication_pad1d
     replication_pad2d replication_pad3d pixel_shuffle pixel_unshuffle channel_shuffle
     upsample_nearest1d upsample_nearest2d upsample_nearest3d upsample_linear1d upsample_bilinear2d
     upsample_bicubic2d upsample_trilinear3d _upsample_nearest_exact1d _upsample_nearest_exact2d
     clone alias contiguous detach to _to_copy type_as dropout feature_dropout alpha_dropout
     lift_fresh lift_fresh_copy _unsafe_view zeros ones full zeros_like ones_like full_like new_zeros
-    new_ones
-    new_full scalar_tensor arange eye fill zero copy index_put scatter slice_scatter select_scatter
-    im2col col2im unfold sym_size embedding _weight_norm
+    new_ones new_full scalar_tensor arange eye fill zero copy index_put scatter slice_scatter
+    select_scatter im2col col2im unfold sym_size embedding _weight_norm
 """
 # An operator in place, with "_" behind its name, goes with the one listed.
 OPERATORS = frozenset(_NAMES.split())

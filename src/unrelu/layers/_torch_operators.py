@@ -28,6 +28,14 @@ def _clamp(call: Call) -> Value:
     return opaque(call, "clamps to an interval, which is not a ReLU")
 
 
+@converter("aten.threshold.default")
+def _threshold(call: Call) -> Value:
+    x, threshold, value = call.args
+    if threshold == value == 0:
+        return call.build.relu(x, *call.node)
+    return opaque(call, "jumps at a threshold, which is not a ReLU")
+
+
 @converter("aten.maximum.default")
 def _maximum(call: Call) -> Value:
     symbolic = [a for a in call.args if isinstance(a, Value)]
@@ -197,7 +205,10 @@ def _adaptive_average_pool(call: Call) -> Value:
     x, size = call.args
     spatial = x.shape[-len(size) :]
     if any(length % count for length, count in zip(spatial, size, strict=True)):
-        return opaque(call, f"averages windows of different sizes ({tuple(spatial)} to {tuple(size)})")
+        for axis, (length, count) in enumerate(zip(spatial, size, strict=True), start=-len(size)):
+            shares = torch.adaptive_avg_pool1d(torch.eye(length, dtype=torch.float64), count)
+            x = ops.along_axis(call.build, x, axis, shares.T, call.node)
+        return x
     kernel = [length // count for length, count in zip(spatial, size, strict=True)]
     lifted = call.build.move(x, lambda t: t.reshape(1, -1, *spatial), call.node)
     out = ops.average_pool(

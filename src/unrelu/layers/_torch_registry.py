@@ -67,9 +67,9 @@ def converter(*names: str) -> Callable[[Callable[[Call], Any]], Callable[[Call],
     return register
 
 
-def convert_unknown(call: Call) -> Any:
+def convert_unknown(call: Call, reason: str | None = None) -> Any:
     """Keep an operator as it is: it is evaluated by torch, and listed as not analysed."""
-    reason = _REASONS.get(call.node[1], "is not affine, or not known to be")
+    reason = reason or _REASONS.get(call.node[1], "is not affine, or not known to be")
     if not isinstance(call.fx_node.meta.get("val"), tuple | list):
         return opaque(call, reason)
     return {position: opaque(call, reason, position) for position in call.positions}
@@ -128,6 +128,13 @@ def _fill(argument: Any, tensors: tuple[torch.Tensor, ...]) -> Any:
     if isinstance(argument, list | tuple):
         return type(argument)(_fill(a, tensors) for a in argument)
     return argument
+
+
+def flat(arguments: Any) -> list[Any]:
+    """Return the entries of nested lists and tuples."""
+    if isinstance(arguments, list | tuple):
+        return [entry for argument in arguments for entry in flat(argument)]
+    return [arguments]
 
 
 def target_of(node: fx.Node) -> Callable[..., Any]:

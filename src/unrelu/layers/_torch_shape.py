@@ -10,7 +10,7 @@ import torch
 
 from unrelu.layers import _operations as ops
 from unrelu.layers._graph import Skipped, Value
-from unrelu.layers._torch_registry import Call, converter, opaque, target_of
+from unrelu.layers._torch_registry import Call, converter, flat, opaque, target_of
 
 
 @converter("<built-in function getitem>")
@@ -77,15 +77,9 @@ def _pad(call: Call) -> Value:
 )
 def _movement(call: Call) -> Value:
     x, *rest = call.args
-    if not isinstance(x, Value) or any(isinstance(a, Value) for a in _flat(rest)):
+    if not isinstance(x, Value) or any(isinstance(a, Value) for a in flat(rest)):
         return opaque(call, "its indices depend on the input")
     return call.build.move(x, call.function, call.node)
-
-
-def _flat(arguments: Any) -> list[Any]:
-    if isinstance(arguments, list | tuple):
-        return [entry for argument in arguments for entry in _flat(argument)]
-    return [arguments]
 
 
 @converter("aten.copy.default")
@@ -108,7 +102,7 @@ def _write(call: Call) -> Value:
     base, at = call.args[0], _SOURCE[call.node[1]]
     source = call.args[at]
     others = [a for k, a in enumerate(call.args) if k not in {0, at}]
-    if any(isinstance(a, Value) for a in _flat(others)) or call.argument(3, "accumulate") is True:
+    if any(isinstance(a, Value) for a in flat(others)) or call.argument(3, "accumulate") is True:
         return opaque(call, "writes where the input says, or adds to what is there")
 
     def written(into: torch.Tensor, what: torch.Tensor) -> torch.Tensor:

@@ -13,7 +13,7 @@ from unrelu.errors import ModelError
 from unrelu.layers import _torch_operators, _torch_shape  # noqa: F401  # they register the converters
 from unrelu.layers._graph import GraphBuilder, Skipped, Value
 from unrelu.layers._network import Network
-from unrelu.layers._torch_registry import CONVERTERS, Call, convert_unknown, first_line, target_of
+from unrelu.layers._torch_registry import CONVERTERS, Call, convert_unknown, first_line, flat, target_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +31,7 @@ def read(program: ExportedProgram, origin: str) -> Network:
         warnings.simplefilter("ignore")  # torch's own deprecations, not the caller's business
         table = torch.export.default_decompositions()
         table.update(get_decompositions([torch.ops.aten.upsample_bilinear2d.vec]))
+        table.pop(torch.ops.aten.threshold.default, None)
         program = program.run_decompositions(table)
     walk = Walk(program, origin)
     return Network(walk.build, *walk.run(), origin)
@@ -81,10 +82,12 @@ class Walk:
         return (self.program.constants[name] if stored is None else stored).detach()
 
     def _stored(self, name: str) -> torch.Tensor:
-        """Return a copy of a parameter, buffer or constant."""
+        """Return a copy of a parameter, buffer or constant; buffers may be infinite, as masks are."""
         tensor = self._tensor(name)
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise ModelError(f"parameter {name!r}: expected finite numbers, got NaN or infinite entries")
+        is_parameter = name in self.program.graph_signature.parameters
+        if bool(tensor.isnan().any()) or (is_parameter and not bool(tensor.isfinite().all())):
+            kind = "parameter" if is_parameter else "buffer"
+            raise ModelError(f"{kind} {name!r}: expected finite numbers, got NaN or infinite entries")
         return tensor.to("cpu", copy=True)
 
     def _convert(self, node: fx.Node) -> Any:
@@ -94,6 +97,8 @@ class Walk:
                 return self._constant(node)
             args, kwargs = self._arguments(node, _double)
             call = Call(self.build, node, args, kwargs, (node.name, _operator(node)), self._owner(node))
+            if any(isinstance(a, torch.Tensor) and not bool(a.isfinite().all()) for a in flat(args)):
+                return convert_unknown(call, "meets numbers that are not finite")
             return CONVERTERS.get(str(node.target), convert_unknown)(call)
         except ModelError:
             raise
