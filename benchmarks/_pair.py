@@ -101,6 +101,8 @@ def _processor() -> str:
 
 def peak_memory(module: str) -> float:
     """Return the peak resident memory, in MB, of a fresh process that runs ``module``'s fast side once."""
-    code = f"import {module} as b, resource; b.once(); print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    code = (
+        f"import {module} as b, resource; b.once(); print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return int(done.stdout.split()[-1]) / 1024

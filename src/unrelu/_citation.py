@@ -27,7 +27,8 @@ BIBTEX = r"""@software{unrelu,
 }
 @article{puthawala2022globally,
   title   = {Globally Injective {ReLU} Networks},
-  author  = {Puthawala, Michael and Kothari, Konik and Lassas, Matti and Dokmani{\'c}, Ivan and de Hoop, Maarten},
+  author  = {Puthawala, Michael and Kothari, Konik and Lassas, Matti and Dokmani{\'c}, Ivan
+             and de Hoop, Maarten},
   journal = {Journal of Machine Learning Research},
   volume  = {23},
   number  = {105},

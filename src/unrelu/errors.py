@@ -10,7 +10,7 @@ class ArgumentError(UnreluError, ValueError):
 
 
 class ModelError(UnreluError, ValueError):
-    """A model file or module cannot be read or is outside what unrelu understands; the message names the node."""
+    """A model cannot be read or is outside what unrelu understands; the message names the file or node."""
 
 
 class DataError(UnreluError, ValueError):

@@ -1,17 +1,18 @@
 """Injectivity on the line by looking at every point that could matter, in exact arithmetic."""
 
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 
 
 def is_injective_on_the_line(weight: np.ndarray, bias: np.ndarray) -> bool:
-    """On R (n = 1) a layer is injective iff at every point some row with a non-zero weight is weakly active."""
+    """On R a layer is injective iff at every point some row with a non-zero weight is weakly active."""
     rows = [(Fraction(float(w)), Fraction(float(b))) for w, b in zip(weight[:, 0], bias, strict=True) if w]
     breaks = sorted({-b / w for w, b in rows})
     if not breaks:
         return False
-    between = [(a + b) / 2 for a, b in zip(breaks, breaks[1:], strict=False)]
+    between = [(a + b) / 2 for a, b in pairwise(breaks)]
     points = [breaks[0] - 1, *breaks, *between, breaks[-1] + 1]
     return all(any(w * x + b >= 0 for w, b in rows) for x in points)
 

@@ -26,7 +26,7 @@ _EXAMPLES = 6
 
 @dataclass(frozen=True)
 class _Batch:
-    """What one batch of samples told; whole batches are kept, so that an interrupt leaves nothing half-counted."""
+    """What one batch of samples told; kept whole, so that an interrupt leaves nothing half-counted."""
 
     points: PointAnalysis
     norm: np.ndarray

@@ -38,8 +38,8 @@ def audit(
 ) -> AuditResult:
     """Measure, layer by layer, which samples a network's ReLU layers give back and which they do not.
 
-    Verdicts are about the preimage on all of R^n of the sample's activation, and proved for the stored numbers
-    or counted as undecided. An interrupt (Ctrl-C) ends the audit with what it has, marked partial.
+    Verdicts are about the preimage, on all of R^n, of the sample's activation. They are proved for the stored
+    numbers or counted as undecided. An interrupt (Ctrl-C) ends the audit with what it has, marked partial.
 
     Args:
         network: A traced network, or one layer.

@@ -58,7 +58,9 @@ class Frame(ABC):
 
     @abstractmethod
     def frame_operator(self, index: np.ndarray, *, equilibrated: bool = False) -> Factor | None:
-        """Factor ``S = sum of w_i w_iᵀ over index``, shape ``(n, n)``, ones for the zero columns of ``W``.
+        """Factor ``S = sum of w_i w_iᵀ over index``, shape ``(n, n)``.
+
+        Where ``W`` has zero columns their part of ``S``, 0, is replaced by a positive diagonal.
 
         Args:
             index: Different row numbers.
@@ -90,6 +92,11 @@ class Frame(ABC):
         if not len(index):
             return True
         return len(index) <= self.max_rank and self.gram(index, equilibrated=True) is not None
+
+    @cached_property
+    def has_independent_rows(self) -> bool:
+        """Whether all rows together are *proved* linearly independent, so that counting them tells the rank."""
+        return self.m <= self.n and self.independent(np.arange(self.m))
 
     @cached_property
     def directions(self) -> Directions:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from unrelu.layers import ReLULayer
 
 _CHUNK_BYTES = 256 << 20
+_JOB = 8  # points a thread takes at a time: handing out a job costs as much as an easy point
 
 
 class Evidence(StrEnum):
@@ -93,7 +94,8 @@ def analyse_points(
         rows = [
             row
             for chunk in _chunks(len(samples), layer.m)
-            for row in parallel(settle.jobs(activity(layer, samples[chunk], frame)))
+            for part in parallel(settle.jobs(activity(layer, samples[chunk], frame)))
+            for row in part
         ]
     kinds = (np.int64, np.int64, bool, np.int8, float, np.str_)
     columns = zip(*rows, strict=True) if rows else [()] * len(kinds)
@@ -121,13 +123,18 @@ class _Settler:
 
     def __init__(self, frame: Frame, assume_general_position: bool) -> None:
         self.frame = frame
-        self.certified = frame.m <= frame.n and frame.independent(np.arange(frame.m))
+        self.certified = frame.has_independent_rows
         self.counting = assume_general_position or self.certified
 
     def jobs(self, batch: Activity) -> Iterator[object]:
+        count = len(batch.signs)
         return (
-            delayed(self.point)(batch.signs[k], batch.z[k], batch.error[k]) for k in range(len(batch.signs))
+            delayed(self.points)(batch, range(start, min(start + _JOB, count)))
+            for start in range(0, count, _JOB)
         )
+
+    def points(self, batch: Activity, numbers: range) -> list[Row]:
+        return [self.point(batch.signs[k], batch.z[k], batch.error[k]) for k in numbers]
 
     def point(self, signs: np.ndarray, z: np.ndarray, error: np.ndarray) -> Row:
         frame = self.frame

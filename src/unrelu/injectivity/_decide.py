@@ -21,11 +21,11 @@ _DIRECTIONS = 32
 
 
 def decide(layer: ReLULayer) -> Decision:
-    """Decide whether ``x -> relu(W x + b)`` is injective on R^n, as far as structure and simple witnesses tell.
+    """Decide whether a layer is injective on R^n, as far as structure and simple witnesses tell.
 
-    INJECTIVE where pairs of opposite rows, of which one is weakly active wherever the other is not, cover a basis.
-    NOT_INJECTIVE where an input is found at which too few rows are weakly active: always for ``m < 2n``, and for
-    Gaussian rows up to about ``m = 3.4 n``. UNKNOWN otherwise.
+    INJECTIVE where pairs of opposite rows, of which one is weakly active wherever the other is not, cover a
+    basis. NOT_INJECTIVE where an input is found at which too few rows are weakly active: always for
+    ``m < 2n``, and for Gaussian rows up to about ``m = 3.4 n``. UNKNOWN otherwise.
 
     Args:
         layer: The layer.
@@ -49,7 +49,7 @@ def decide(layer: ReLULayer) -> Decision:
     if pairs:
         return Decision(
             Verdict.INJECTIVE,
-            f"of {len(pairs)} pairs of opposite rows that cover a basis, one row each is active at every input",
+            f"{len(pairs)} pairs of opposite rows cover a basis; one row of each is active at every input",
             pairs=pairs,
         )
     witness = _witness(layer, frame)
@@ -75,11 +75,11 @@ def _covering_pairs(layer: ReLULayer, frame: Frame) -> tuple[tuple[int, int], ..
     bias = layer.bias.double().cpu().numpy()
     pairs = []
     for rows in by_line.values():
-        # On the line's coordinate the two rows are active from -b_i / |w_i| up and from b_j / |w_j| down.
-        best = {sign: max(rows[sign], key=lambda r: _offset(frame, r, bias), default=None) for sign in (1, -1)}
-        i, j = best[1], best[-1]
-        if i is not None and j is not None and _offset(frame, i, bias) + _offset(frame, j, bias) >= 0:
-            pairs.append((i, j))
+        if rows[1] and rows[-1]:
+            # On the line's coordinate one row is active from -up on, the other as far as down.
+            (up, i), (down, j) = (max((_offset(frame, r, bias), r) for r in rows[s]) for s in (1, -1))
+            if up + down >= 0:
+                pairs.append((i, j))
     index = np.array([i for i, _ in pairs], dtype=int)
     return tuple(pairs) if len(pairs) >= frame.n and frame.rank_bounds(index)[0] == frame.n else ()
 

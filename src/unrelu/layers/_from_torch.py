@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from unrelu.layers._torch_registry import first_line
 from unrelu.layers._torch_walk import read
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from torch.export import ExportedProgram
@@ -83,7 +86,7 @@ def _example(module: nn.Module, example_input: Any) -> torch.Tensor:
 
 def _capture(module: nn.Module, example: torch.Tensor, name: str) -> ExportedProgram:
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _quiet("torch._subclasses.fake_tensor"):
             warnings.simplefilter("ignore")  # torch's own deprecations, not the caller's business
             return torch.export.export(module, (example,), strict=False)
     except ModelError:
@@ -93,6 +96,17 @@ def _capture(module: nn.Module, example: torch.Tensor, name: str) -> ExportedPro
         raise ModelError(
             f"{name}: torch.export cannot capture it for an input of shape {shape}: {first_line(error)}"
         ) from error
+
+
+@contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """Silence a logger that prints the traceback of every error that it passes on."""
+    logger = logging.getLogger(name)
+    was_disabled, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = was_disabled
 
 
 def _precision(program: ExportedProgram) -> float:

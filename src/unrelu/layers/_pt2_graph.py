@@ -119,33 +119,34 @@ class StoredGraph(nn.Module):
         env |= {name: operator.attrgetter(path)(self) for name, path in self._stored.items()}
         self._computed = 0
         for node in self._nodes:
-            self._run(node, env)
+            where = f"node {str(node['name'])[:100]!r} ({str(node['target'])[:200]})"
+            try:
+                self._run(node, where, env)
+            except ModelError:
+                raise
+            except Exception as error:
+                kind = type(error).__name__
+                raise ModelError(f"{where}: {kind}: {first_line(error)}{self._hint}") from error
         return tuple(env[name] for name in self._outputs)
 
-    def _run(self, node: dict[str, Any], env: dict[str, Any]) -> None:
-        target, where = str(node["target"])[:200], f"node {str(node.get('name'))[:100]!r}"
+    def _run(self, node: dict[str, Any], where: str, env: dict[str, Any]) -> None:
+        target = str(node["target"])
         if target in ASSERTIONS:
             return
         op = ARITHMETIC.get(target) or _operator(target, where)
         args = {entry["name"]: self._argument(*_only(entry["arg"]), env) for entry in node["inputs"]}
+        if args.get("training") is True or args.get("train") is True:
+            raise ModelError(f"{where} is in training mode; export the module after .eval()")
         if target in ARITHMETIC:
             result = op(*(_number(value) for value in args.values()))
         else:
-            if args.get("training") is True or args.get("train") is True:
-                raise ModelError(f"{where} ({target}) is in training mode; export the module after .eval()")
-            result = self._called(op, args, f"{where} ({target})")
+            result = op(**args)
         for name, value in _named(node["outputs"], result):
             if isinstance(value, torch.Tensor):
                 self._computed += value.numel()
-                _check_size(self._computed, f"{where} ({target})")
-                self._check_shape(name, value, f"{where} ({target})")
+                _check_size(self._computed, where)
+                self._check_shape(name, value, where)
             env[name] = value
-
-    def _called(self, op: Callable[..., Any], args: dict[str, Any], where: str) -> Any:
-        try:
-            return op(**args)
-        except Exception as error:
-            raise ModelError(f"{where}: {first_line(error)}{self._hint}") from error
 
     def _argument(self, kind: str, value: Any, env: dict[str, Any]) -> Any:
         """Return what one JSON argument stands for."""
@@ -230,11 +231,11 @@ def _operator(target: str, where: str) -> Callable[..., Any]:
     """Return an operator if it is one of those known to compute with tensors and nothing else."""
     parts = re.fullmatch(r"torch\.ops\.aten\.(\w+)\.(\w+)", target, re.ASCII)
     if parts is None or parts[1].removesuffix("_") not in OPERATORS:
-        raise ModelError(f"{where}: the operator {target!r} is not known; trace the module itself instead")
+        raise ModelError(f"{where}: this operator is not known; trace the module itself instead")
     packet = getattr(torch.ops.aten, parts[1], None)
     op = getattr(packet, parts[2], None)
     if not isinstance(op, torch._ops.OpOverload):
-        raise ModelError(f"{where}: there is no operator {target!r}")
+        raise ModelError(f"{where}: there is no such operator")
     return op
 
 

@@ -16,9 +16,10 @@ from unrelu.errors import ArgumentError
 class InjectiveLinear(nn.Module):
     """Drop-in for ``nn.Linear`` whose composition with ReLU is injective, during and after training.
 
-    The weight is ``[s B; -s B; F]`` with an orthogonal ``B`` of shape ``(n, n)``, a fixed scale ``s`` and free rows ``F``; the
-    bias is ``[b; -b; c]``. Of every pair of opposite rows one is weakly active at each input, so the active rows
-    always span R^n, and ``relu(s B x + b) - relu(-s B x - b) = s B x + b`` gives the input back.
+    The weight is ``[s B; -s B; F]`` with an orthogonal ``B`` of shape ``(n, n)``, a fixed scale ``s`` and
+    free rows ``F``; the bias is ``[b; -b; c]``. Of every pair of opposite rows one is weakly active at each
+    input, so the active rows always span R^n, and ``relu(s B x + b) - relu(-s B x - b) = s B x + b`` gives
+    the input back.
 
     Args:
         in_features: ``n``.
