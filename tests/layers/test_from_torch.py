@@ -312,8 +312,10 @@ def test_a_misread_graph_is_noticed(monkeypatch):
 
     linear = _operations.linear
     monkeypatch.setattr(_operations, "linear", lambda build, x, w, *rest: linear(build, x, 2 * w, *rest))
+    module = nn.Sequential(nn.Linear(3, 2), nn.ReLU())
+    nn.init.ones_(module[0].weight)
     with pytest.raises(ModelError, match=r"differs from the module by .* please report"):
-        trace(nn.Sequential(nn.Linear(3, 2), nn.ReLU()), torch.ones(1, 3))
+        trace(module, torch.ones(1, 3))
 
 
 def test_what_a_module_warns_is_not_the_callers_business(recwarn):

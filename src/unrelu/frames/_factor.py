@@ -44,7 +44,9 @@ class Factor:
             steps: At most so many; fewer where another one hardly changes the estimate.
         """
         v = np.random.default_rng(0).standard_normal(len(self.scale))
-        basis, diagonal, beside = [v / np.linalg.norm(v)], [], []
+        basis = [v / np.linalg.norm(v)]
+        diagonal: list[float] = []
+        beside: list[float] = []
         # Sizes are taken relative to a first solution, so that squares stay in range.
         unit, largest = float(np.abs(self.solve(basis[0])).max()), 0.0
         if not np.isfinite(unit):

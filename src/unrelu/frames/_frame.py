@@ -95,7 +95,7 @@ class Frame(ABC):
 
     @cached_property
     def has_independent_rows(self) -> bool:
-        """Whether all rows together are *proved* linearly independent, so that counting them tells the rank."""
+        """Whether all rows together are *proved* linearly independent: counting them tells the rank."""
         return self.m <= self.n and self.independent(np.arange(self.m))
 
     @cached_property

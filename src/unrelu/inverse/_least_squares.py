@@ -37,9 +37,9 @@ class InverseResult:
 
     Attributes:
         x: Reconstructions, float64, shape ``(..., n)`` for flat outputs, else ``(..., *in_shape)``.
-        unique: Whether ``y`` is proved to have no other preimage than ``x``, shape ``(...,)``; ``x`` itself is
-            as accurate as the condition number allows. Elsewhere ``x`` is the minimum-norm solution of the
-            equations that the output states.
+        unique: Whether ``y`` is proved to have no other preimage than ``x``, shape ``(...,)``; ``x`` itself
+            is as accurate as the condition number allows. Elsewhere ``x`` is the minimum-norm solution of
+            the equations that the output states.
         residual: ``||relu(W x + b) - y|| / ||y||``, or the numerator alone where ``y = 0``; shape ``(...,)``.
             Where it is not small, ``y`` is not an output of the layer, or not one of a minimum-norm input.
         condition: ``sigma_max / sigma_min`` of the strictly active rows, estimated by Lanczos to a few per

@@ -137,10 +137,7 @@ class StoredGraph(nn.Module):
         args = {entry["name"]: self._argument(*_only(entry["arg"]), env) for entry in node["inputs"]}
         if args.get("training") is True or args.get("train") is True:
             raise ModelError(f"{where} is in training mode; export the module after .eval()")
-        if target in ARITHMETIC:
-            result = op(*(_number(value) for value in args.values()))
-        else:
-            result = op(**args)
+        result = op(*map(_number, args.values())) if target in ARITHMETIC else op(**args)
         for name, value in _named(node["outputs"], result):
             if isinstance(value, torch.Tensor):
                 self._computed += value.numel()
