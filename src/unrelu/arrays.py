@@ -82,9 +82,11 @@ def flatten_samples(x: Array, shape: Sequence[int], name: str) -> tuple[Array, t
     """
     shape, size = tuple(shape), math.prod(shape)
     given = tuple(x.shape)
-    if len(shape) > 1 and given[len(given) - len(shape) :] == shape:
-        return x.reshape(-1, size), given[: len(given) - len(shape)], False
+    # The batch size is spelled out: -1 is ambiguous where a sample has no entries.
+    batch = given[: len(given) - len(shape)]
+    if len(shape) > 1 and (*batch, *shape) == given:
+        return x.reshape(math.prod(batch), size), batch, False
     if given and given[-1] == size:
-        return x.reshape(-1, size), given[:-1], True
+        return x.reshape(math.prod(given[:-1]), size), given[:-1], True
     expected = f"(..., {', '.join(map(str, shape))})" + (f" or (..., {size})" if len(shape) > 1 else "")
     raise ArgumentError(f"{name}: expected an array of shape {expected}, got {given}")

@@ -11,8 +11,8 @@ from unrelu.frames._lapack import columns_product, pbtrf, pbtrs, potrf, potrs, r
 @pytest.mark.parametrize("shape", [(1, 1), (7, 3), (3, 7), (40, 40), (0, 4)])
 def test_products(rng, shape):
     a = rng.standard_normal(shape)
-    assert np.allclose(columns_product(a), np.triu(a.T @ a), atol=1e-13)
-    assert np.allclose(rows_product(a), np.triu(a @ a.T), atol=1e-13)
+    assert np.allclose(np.triu(columns_product(a)), np.triu(a.T @ a), atol=1e-13)
+    assert np.allclose(np.triu(rows_product(a)), np.triu(a @ a.T), atol=1e-13)
 
 
 @pytest.mark.parametrize("n", [1, 2, 33, 200])

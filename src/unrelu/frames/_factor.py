@@ -18,7 +18,8 @@ from unrelu.frames._scaling import SMALLEST, UNIT, power_of_two_below
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_GROWTH = 1.01  # of an eigenvalue in one step of Lanczos, below which it counts as found
+_GROWTH = 1.03  # of an eigenvalue in one step of Lanczos, below which it counts as found
+_LEAST = 5  # steps of Lanczos, so that a slow start is not taken for the end
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Factor:
         return self.scale * self.solve_scaled(self.scale * v)
 
     def smallest_eigenvalue(self, steps: int = 12) -> float:
-        """Estimate the smallest eigenvalue of ``M``, from above and to a few per cent, by inverse Lanczos.
+        """Estimate the smallest eigenvalue of ``M``, from above and to some per cent, by inverse Lanczos.
 
         Args:
             steps: At most so many; fewer where another one hardly changes the estimate.
@@ -47,20 +48,24 @@ class Factor:
         basis = [v / np.linalg.norm(v)]
         diagonal: list[float] = []
         beside: list[float] = []
-        # Sizes are taken relative to a first solution, so that squares stay in range.
-        unit, largest = float(np.abs(self.solve(basis[0])).max()), 0.0
+        # Sizes are taken relative to the first solution, so that squares stay in range.
+        solution, largest = self.solve(basis[0]), 0.0
+        unit = float(np.abs(solution).max())
         if not np.isfinite(unit):
             return 0.0
         for _ in range(min(steps, len(v))):
-            w = self.solve(basis[-1]) / unit
+            w = solution / unit
             diagonal.append(float(w @ basis[-1]))
             before, largest = largest, float(eigvalsh_tridiagonal(np.array(diagonal), np.array(beside))[-1])
             for u in basis:
                 w -= (w @ u) * u
             beside.append(float(np.linalg.norm(w)))
-            if beside[-1] <= 1e-12 * abs(diagonal[0]) or largest <= _GROWTH * before:
+            if beside[-1] <= 1e-12 * abs(diagonal[0]):
+                break
+            if len(diagonal) >= _LEAST and largest <= _GROWTH * before:
                 break
             basis.append(w / beside[-1])
+            solution = self.solve(basis[-1])
         return 1 / largest / unit
 
 
@@ -80,8 +85,9 @@ def dense_factor(matrix: np.ndarray, terms: int) -> Factor | None:
         return None
     scale = _equilibration(diagonal)
     if scale.min() != scale.max():
-        matrix *= scale[:, None]
-        matrix *= scale
+        with np.errstate(all="ignore"):  # below the diagonal stands anything
+            matrix *= scale[:, None]
+            matrix *= scale
     else:
         scale = np.ones(n)
     matrix.flat[:: n + 1] -= _shift(float(np.trace(matrix)), terms, n, scale)

@@ -53,17 +53,17 @@ def _by_reference(argument: Any) -> Any:
 
 
 def columns_product(rows: np.ndarray) -> np.ndarray:
-    """Return the upper triangle of ``AᵀA`` for a C-ordered ``A`` of shape ``(k, n)``; zeros below."""
+    """Return the upper triangle of ``AᵀA`` for a C-ordered ``A`` of shape ``(k, n)``; anything below."""
     k, n = rows.shape
-    out = np.zeros((n, n))
+    out = np.empty((n, n)) if k else np.zeros((n, n))
     _call("dsyrk", b"L", b"N", n, k, 1.0, rows, max(n, 1), 0.0, out, max(n, 1))
     return out
 
 
 def rows_product(rows: np.ndarray) -> np.ndarray:
-    """Return the upper triangle of ``A Aᵀ`` for a C-ordered ``A`` of shape ``(k, n)``; zeros below."""
+    """Return the upper triangle of ``A Aᵀ`` for a C-ordered ``A`` of shape ``(k, n)``; anything below."""
     k, n = rows.shape
-    out = np.zeros((k, k))
+    out = np.empty((k, k)) if n else np.zeros((k, k))
     _call("dsyrk", b"L", b"T", k, n, 1.0, rows, max(n, 1), 0.0, out, max(k, 1))
     return out
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _FACTOR_BYTES = 512 << 20  # factors kept at a time
 _DIRECT_ENTRIES = 4_000_000  # singular values of so many entries take a second
+_SOLVE_JOBS = 16  # solving is quick: handing out every system alone would cost as much
 _REFINEMENTS = 8
 _SETTLED = 1e-9  # relative size of a last step that rounding explains; a rough factor leaves more
 _UNEVEN = 16  # powers of two between sizes of rows or columns that make a system look singular
@@ -190,18 +191,22 @@ class _Solver:
         pulled = self.layer.linear.adjoint(rest).cpu().numpy()
         outer = rest.cpu().numpy()
 
-        def one(k: int) -> np.ndarray:
-            system = systems[k]
-            if system.factor is None or not going[k]:
-                return np.zeros(0)
-            return system.factor.solve(pulled[k] if system.spanning else outer[k, system.index])
+        def some(numbers: np.ndarray) -> list[np.ndarray]:
+            return [
+                system.factor.solve(pulled[k] if system.spanning else outer[k, system.index])
+                for k, system in ((k, systems[k]) for k in numbers)
+                if system.factor is not None
+            ]
 
         step = np.zeros_like(pulled)
         weights = np.zeros_like(outer)
-        for k, solved in enumerate(parallel(delayed(one)(k) for k in range(len(systems)))):
-            if len(solved) and systems[k].spanning:
+        numbers = np.flatnonzero(going)
+        jobs = np.array_split(numbers, min(len(numbers), _SOLVE_JOBS)) if len(numbers) else []
+        solutions = (solved for part in parallel(delayed(some)(job) for job in jobs) for solved in part)
+        for k, solved in zip(numbers, solutions, strict=True):
+            if systems[k].spanning:
                 step[k] = solved
-            elif len(solved):
+            else:
                 weights[k, systems[k].index] = solved
         if weights.any():
             step += self.layer.linear.adjoint(torch.from_numpy(weights).to(rest.device)).cpu().numpy()
