@@ -1,7 +1,7 @@
 """Reconstruction of 1,000 MNIST digits through a fresh ``nn.Linear(784, 2352)``.
 
-One side is `unrelu.invert` with proof of uniqueness, residual and condition number of every point, the other one
-``numpy.linalg.lstsq`` a point on the same active rows, with all cores for its LAPACK call.
+One side is `unrelu.invert` with proof of uniqueness, residual and condition number of every point, the other
+one ``numpy.linalg.lstsq`` a point on the same active rows, with all cores for its LAPACK call.
 """
 
 import numpy as np

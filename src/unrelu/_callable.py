@@ -1,4 +1,4 @@
-"""A package named like the question it answers can be called: ``unrelu.audit(...)`` is ``unrelu.audit.audit(...)``."""
+"""Packages that can be called: ``unrelu.audit(...)`` is ``unrelu.audit.audit(...)``."""
 
 from __future__ import annotations
 

@@ -113,9 +113,10 @@ class LayerAudit:
         undecided: Samples left undecided, for the reasons in ``notes``.
         tests: How many samples each test settled, by the test's name.
         input_norm: Euclidean norm of the layer's inputs, the scale of the radius.
-        radius: Certified radius over samples with singleton preimage: within this Euclidean distance every input
-            has a singleton preimage; ``None`` if there are none.
-        reconstructed: Samples whose reconstruction was measured, evenly spread; the next three figures are over these.
+        radius: Certified radius over samples with singleton preimage: within this Euclidean distance every
+            input has a singleton preimage; ``None`` if there are none.
+        reconstructed: Samples whose reconstruction was measured, evenly spread; the next three figures are
+            over these.
         error: Relative reconstruction error ``||x - x*|| / ||x||`` over samples with singleton preimage.
         error_other: The same over all other samples (minimum-norm solution).
         condition: Condition number of the strictly active rows over samples with singleton preimage.
