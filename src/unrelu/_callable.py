@@ -22,5 +22,4 @@ def make_callable(package: str, function: Callable[..., Any]) -> None:
     """Let calls of an imported package go to one of its functions."""
     module = sys.modules[package]
     module.__class__ = _CallableModule
-    module._function = function  # type: ignore[attr-defined]
-    module.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+    module.__dict__.update(_function=function, __signature__=inspect.signature(function))

@@ -108,7 +108,7 @@ def _witness(layer: ReLULayer, frame: Frame) -> np.ndarray | None:
     farthest = torch.cat([ratio, torch.zeros(len(ratio), 1)], dim=1).amax(dim=1, keepdim=True)
     points = directions * (1 + 2 * farthest.clamp(max=1e150))
     points = points[torch.isfinite(points).all(dim=1)]
-    weak = activity(layer, points).signs >= 0
+    weak = activity(layer, points, frame).signs >= 0
     for k in np.argsort(weak.sum(axis=1), kind="stable"):
         if frame.rank_bounds(np.flatnonzero(weak[k] & (frame.directions.line >= 0)))[1] < frame.n:
             return points[k].numpy()
@@ -118,7 +118,7 @@ def _witness(layer: ReLULayer, frame: Frame) -> np.ndarray | None:
 def _collision(layer: ReLULayer, frame: Frame, witness: np.ndarray) -> Collision:
     """Walk from the witness along a direction that its active rows do not see, half way to the next row."""
     x = torch.from_numpy(witness)[None]
-    state = activity(layer, x)
+    state = activity(layer, x, frame)
     weak = np.flatnonzero(state.signs[0] >= 0)
     rows = frame.rows(weak)
     matrix = rows.toarray() if hasattr(rows, "toarray") else rows
