@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.layers.torch_cases import CASES, Calls
+from tests.layers.from_torch.cases import CASES, Calls
 from unrelu.errors import ArgumentError, ModelError
 from unrelu.layers import Convolution, Network, ReLULayer, Skipped, trace
 

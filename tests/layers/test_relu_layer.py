@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from torch import nn
 
-from tests.layers.linear_maps import check_linear, numbers
+from tests.layers.maps.linear_maps import check_linear, numbers
 from tests.reference.layers import matrix_of
 from unrelu.errors import ArgumentError
 from unrelu.layers import Convolution, ReLULayer

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from unrelu.audit._result import Example, Histogram, LayerAudit, Quantiles, Share
 from unrelu.frames import Evidence, analyse_points, frame_of
@@ -177,8 +177,8 @@ def clopper_pearson(count: int, total: int, confidence: float) -> Share:
         confidence: Coverage, at least.
     """
     tail = (1 - confidence) / 2
-    low = float(beta.ppf(tail, count, total - count + 1)) if count else 0.0
-    high = float(beta.ppf(1 - tail, count + 1, total - count)) if count < total else 1.0
+    low = float(betaincinv(count, total - count + 1, tail)) if count else 0.0
+    high = float(betaincinv(count + 1, total - count, 1 - tail)) if count < total else 1.0
     return Share(count, total, low, high, confidence)
 
 

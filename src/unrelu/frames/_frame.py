@@ -18,8 +18,10 @@ from unrelu.frames._exact import exact_bits, exact_rank, rank_modulo_prime
 from unrelu.frames._factor import Factor, banded_factor, dense_factor
 from unrelu.frames._lapack import columns_product, rows_product
 from unrelu.frames._scaling import Rows, power_of_two_below, row_norms, scaled_rows
+from unrelu.frames._sharing import sharing_tree
 
 if TYPE_CHECKING:
+    from unrelu.frames._sharing import Branch
     from unrelu.layers import ReLULayer
 
 _DENSE_COLUMNS = 400  # up to here a dense frame operator is cheaper than a banded one
@@ -70,6 +72,14 @@ class Frame(ABC):
             A factor that proves that the rows span all coordinates but the zero columns, or ``None`` where
             nothing is proved.
         """
+
+    def frame_operators(self, masks: np.ndarray) -> list[Factor | None]:
+        """Factor the frame operators of some subsets of rows, faster where they have many rows in common.
+
+        Args:
+            masks: One subset a row, boolean, shape ``(subsets, m)``.
+        """
+        return [self.frame_operator(np.flatnonzero(mask)) for mask in masks]
 
     @abstractmethod
     def gram(self, index: np.ndarray, *, equilibrated: bool = False) -> Factor | None:
@@ -192,9 +202,30 @@ class DenseFrame(Frame):
 
     def frame_operator(self, index: np.ndarray, *, equilibrated: bool = False) -> Factor | None:
         """Factor ``W_Iᵀ W_I``."""
-        product = columns_product(self._scaled(index, equilibrated))
+        return self._factored(columns_product(self._scaled(index, equilibrated)), len(index))
+
+    def frame_operators(self, masks: np.ndarray) -> list[Factor | None]:
+        """Factor ``W_Iᵀ W_I`` for several ``I``; rows that they share are multiplied once."""
+        factors: list[Factor | None] = [None] * len(masks)
+
+        def follow(branch: Branch, product: np.ndarray | None, terms: int) -> None:
+            """Go along a branch with the product of the rows before it, which it may overwrite."""
+            product = columns_product(self._scaled(branch.own, equilibrated=False), product)
+            terms += len(branch.own)
+            for part in branch.parts[1:]:
+                follow(part, product.copy(), terms)
+            if branch.parts:
+                follow(branch.parts[0], product, terms)
+            else:
+                factors[branch.subset] = self._factored(product, terms)
+
+        if len(masks):
+            follow(sharing_tree(masks), None, 0)
+        return factors
+
+    def _factored(self, product: np.ndarray, terms: int) -> Factor | None:
         product[self.zero_columns, self.zero_columns] = product.diagonal().max()
-        return dense_factor(product, len(index))
+        return dense_factor(product, terms)
 
     def gram(self, index: np.ndarray, *, equilibrated: bool = False) -> Factor | None:
         """Factor ``W_I W_Iᵀ``."""

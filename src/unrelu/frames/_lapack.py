@@ -52,11 +52,17 @@ def _by_reference(argument: Any) -> Any:
             return argument
 
 
-def columns_product(rows: np.ndarray) -> np.ndarray:
-    """Return the upper triangle of ``AᵀA`` for a C-ordered ``A`` of shape ``(k, n)``; anything below."""
+def columns_product(rows: np.ndarray, add_to: np.ndarray | None = None) -> np.ndarray:
+    """Return the upper triangle of ``AᵀA`` for a C-ordered ``A`` of shape ``(k, n)``; anything below.
+
+    Args:
+        rows: The matrix ``A``.
+        add_to: Such a triangle that the product is added to, in place.
+    """
     k, n = rows.shape
-    out = np.empty((n, n)) if k else np.zeros((n, n))
-    _call("dsyrk", b"L", b"N", n, k, 1.0, rows, max(n, 1), 0.0, out, max(n, 1))
+    out, keep = (np.empty((n, n)) if k else np.zeros((n, n)), 0.0) if add_to is None else (add_to, 1.0)
+    if k:
+        _call("dsyrk", b"L", b"N", n, k, 1.0, rows, max(n, 1), keep, out, max(n, 1))
     return out
 
 

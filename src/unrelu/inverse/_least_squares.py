@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ from unrelu.errors import ArgumentError
 from unrelu.frames import Frame, frame_of
 from unrelu.frames._frame import to_dense
 from unrelu.frames._scaling import near_one, scaled_rows
+from unrelu.frames._sharing import similar
 from unrelu.frames._signs import in_double
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 _FACTOR_BYTES = 512 << 20  # factors kept at a time
 _DIRECT_ENTRIES = 4_000_000  # singular values of so many entries take a second
+_GROUP = 8  # outputs with similar active rows that are factored together
 _SOLVE_JOBS = 16  # solving is quick: handing out every system alone would cost as much
 _REFINEMENTS = 8
 _SETTLED = 1e-9  # relative size of a last step that rounding explains; a rough factor leaves more
@@ -127,7 +130,7 @@ class _System:
 
 
 class _Solver:
-    """Solves for many outputs of one layer: products over the batch, factors one by one in threads."""
+    """Solves for many outputs of one layer: products over the batch, factors in threads, alike ones together."""
 
     def __init__(self, layer: ReLULayer, frame: Frame) -> None:
         self.layer, self.frame = layer, frame
@@ -136,8 +139,10 @@ class _Solver:
     def solve(self, parallel: Parallel, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         mask = y > 0
         target = torch.where(mask, y - self.layer.bias, 0.0)
-        active = [np.flatnonzero(row) for row in mask.cpu().numpy()]
-        systems = parallel(delayed(self._system)(index) for index in active)
+        active = mask.cpu().numpy()
+        groups = list(similar(active, _GROUP))
+        factored = list(chain(*parallel(delayed(self._systems)(active[group]) for group in groups)))
+        systems = [factored[k] for k in np.argsort(np.concatenate(groups))]
         with np.errstate(over="ignore", invalid="ignore"):
             x, settled = self._refined(parallel, systems, mask, target)
         sigma_max = _largest_singular_values(self.layer, mask, float(self.frame.norms.max(initial=0)))
@@ -175,14 +180,20 @@ class _Solver:
                 break
         return x, left <= _SETTLED * size
 
-    def _system(self, index: np.ndarray) -> _System:
-        spanning = len(index) >= self.frame.used
-        if not len(index) or (spanning and self.frame.max_rank < self.frame.used):
-            return _System(index, spanning, None, np.nan)
-        factor = self.frame.frame_operator(index) if spanning else self.frame.gram(index)
-        if factor is None:
-            return _System(index, spanning, None, np.nan)
-        return _System(index, spanning, factor, float(np.sqrt(max(factor.smallest_eigenvalue(), 0.0))))
+    def _systems(self, masks: np.ndarray) -> list[_System]:
+        """Factor some systems that have many rows in common."""
+        frame = self.frame
+        indices = [np.flatnonzero(mask) for mask in masks]
+        spanning = np.array([0 < frame.used <= len(index) for index in indices])
+        operators = iter(frame.frame_operators(masks[spanning]) if frame.max_rank == frame.used else ())
+        factors = [
+            next(operators, None) if spans else frame.gram(index) if len(index) else None
+            for index, spans in zip(indices, spanning, strict=True)
+        ]
+        return [
+            _System(index, bool(spans), factor, _smallest_singular_value(factor))
+            for index, spans, factor in zip(indices, spanning, factors, strict=True)
+        ]
 
     def _step(
         self, parallel: Parallel, systems: list[_System], rest: torch.Tensor, going: np.ndarray
@@ -237,6 +248,10 @@ class _Solver:
         """Return whether the rows are proved to span R^n, exact elimination included."""
         n = self.frame.n
         return min(len(index), self.frame.rank_limit) >= n and self.frame.rank_bounds(index)[0] == n
+
+
+def _smallest_singular_value(factor: Factor | None) -> float:
+    return float(np.sqrt(max(factor.smallest_eigenvalue(), 0.0))) if factor else np.nan
 
 
 def _largest_singular_values(layer: ReLULayer, mask: torch.Tensor, unit: float) -> torch.Tensor:

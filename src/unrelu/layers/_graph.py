@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from unrelu.layers._compose import Sum, compose
-from unrelu.layers._elementary import Diagonal, Reindex
-from unrelu.layers._linear import LinearMap
+from unrelu.layers.maps import Diagonal, LinearMap, Reindex, Sum, compose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

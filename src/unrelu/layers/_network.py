@@ -11,14 +11,13 @@ import torch
 
 from unrelu.arrays import Array, flatten_samples, like, to_tensor
 from unrelu.errors import ModelError
-from unrelu.layers._compose import Compose
-from unrelu.layers._elementary import Diagonal, Reindex
 from unrelu.layers._graph import GraphBuilder, Skipped, sample_shape
 from unrelu.layers._relu_layer import ReLULayer
+from unrelu.layers.maps import Compose, Diagonal, Reindex
 
 if TYPE_CHECKING:
     from unrelu.layers._graph import Step, Value
-    from unrelu.layers._linear import LinearMap
+    from unrelu.layers.maps import LinearMap
 
 
 @final

@@ -11,11 +11,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from unrelu.errors import ModelError
-from unrelu.layers._compose import Transpose
-from unrelu.layers._convolution import Convolution
-from unrelu.layers._dense import Dense
-from unrelu.layers._elementary import Reindex
 from unrelu.layers._graph import sample_shape
+from unrelu.layers.maps import Convolution, Dense, Reindex, Transpose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

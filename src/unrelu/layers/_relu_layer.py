@@ -11,9 +11,7 @@ from torch import nn
 
 from unrelu.arrays import Array, flatten_samples, like, to_tensor
 from unrelu.errors import ArgumentError
-from unrelu.layers._convolution import Convolution
-from unrelu.layers._dense import Dense
-from unrelu.layers._linear import LinearMap
+from unrelu.layers.maps import Convolution, Dense, LinearMap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

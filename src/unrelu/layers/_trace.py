@@ -31,7 +31,7 @@ def trace(model: nn.Module | str | Path, example_input: Any = None) -> Network:
             names the node.
     """
     if isinstance(model, nn.Module):
-        from unrelu.layers._from_torch import network_from_module
+        from unrelu.layers.from_torch import network_from_module
 
         if example_input is None:
             raise ArgumentError("example_input: a torch module needs one batch of inputs")
@@ -42,11 +42,11 @@ def trace(model: nn.Module | str | Path, example_input: Any = None) -> Network:
     if not path.is_file():
         raise ModelError(f"{path}: no such file")
     if path.suffix == ".onnx":
-        from unrelu.layers._from_onnx import network_from_onnx
+        from unrelu.layers.from_onnx import network_from_onnx
 
         return network_from_onnx(path)
     if path.suffix == ".pt2":
-        from unrelu.layers._from_torch import network_from_archive
+        from unrelu.layers.from_pt2 import network_from_archive
 
         return network_from_archive(path)
     raise ModelError(f"{path}: expected a file that ends in .onnx or .pt2")

@@ -1,0 +1,78 @@
+"""Many subsets of rows at once: what several of them share is worked on once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import squareform
+
+
+@dataclass(frozen=True)
+class Branch:
+    """Subsets of rows with something in common.
+
+    Attributes:
+        own: Rows common to all of these subsets, without those that the branch above has already.
+        subset: Number of the subset this branch leads to, -1 where it parts further.
+        parts: The branches it parts into.
+    """
+
+    own: np.ndarray
+    subset: int
+    parts: tuple[Branch, ...] = ()
+
+
+def sharing_tree(masks: np.ndarray) -> Branch:
+    """Arrange subsets so that similar ones part late.
+
+    The rows of a subset are the disjoint union of what is ``own`` to the branches that lead to it.
+
+    Args:
+        masks: One subset a row, boolean, shape ``(subsets, m)``; at least one.
+    """
+    count = len(masks)
+    common = list(masks)
+    children: list[tuple[int, ...]] = [()] * count
+    for left, right in _merges(masks)[:, :2].astype(int):
+        common.append(common[left] & common[right])
+        children.append((left, right))
+
+    def branch(node: int, above: np.ndarray) -> Branch:
+        own = np.flatnonzero(common[node] & ~above)
+        parts = tuple(branch(child, common[node]) for child in children[node])
+        return Branch(own, -1 if parts else node, parts)
+
+    return branch(len(common) - 1, np.zeros(masks.shape[1], dtype=bool))
+
+
+def similar(masks: np.ndarray, most: int) -> Iterator[np.ndarray]:
+    """Yield the numbers of all subsets in groups of at most ``most`` similar ones.
+
+    Args:
+        masks: One subset a row, boolean, shape ``(subsets, m)``.
+        most: Largest group.
+    """
+    groups = [np.arange(len(masks))]
+    while groups:
+        group = groups.pop()
+        if len(group) <= most:
+            yield group
+        else:
+            label = fcluster(_merges(masks[group]), 2, criterion="maxclust")
+            halves = [group[label == k] for k in (1, 2)]
+            groups += halves if all(map(len, halves)) else np.array_split(group, 2)
+
+
+def _merges(masks: np.ndarray) -> np.ndarray:
+    """Return which subsets Ward's method joins, in scipy's form; they differ in so many rows."""
+    if len(masks) < 2:
+        return np.empty((0, 4))
+    ones = masks.astype(np.float32)
+    product = ones @ ones.T
+    size = product.diagonal()
+    distance = size[:, None] + size - 2 * product
+    np.fill_diagonal(distance, 0)
+    return linkage(squareform(distance, checks=False), "ward")
