@@ -16,7 +16,7 @@ from tests.reference import frames as exact
 from tests.reference import inverse as reference
 from unrelu.errors import ArgumentError
 from unrelu.frames import DenseFrame, SparseFrame
-from unrelu.inverse import InverseResult, _least_squares, invert
+from unrelu.inverse import InverseResult, _least_squares, _solve, invert
 from unrelu.layers import ReLULayer
 
 
@@ -194,7 +194,7 @@ def test_large_convolution_round_trip(rng):
 
 
 def test_systems_too_large_for_singular_values(rng, monkeypatch):
-    monkeypatch.setattr(_least_squares, "_DIRECT_ENTRIES", 0)
+    monkeypatch.setattr(_solve, "_DIRECT_ENTRIES", 0)
     weight = np.repeat(rng.standard_normal((6, 9)), 2, axis=0)
     layer = ReLULayer(weight, np.full(12, 9.0))
     x = rng.standard_normal((3, 9))

@@ -21,6 +21,8 @@ from unrelu.frames._scaling import Rows, power_of_two_below, row_norms, scaled_r
 from unrelu.frames._sharing import sharing_tree
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from unrelu.frames._sharing import Branch
     from unrelu.layers import ReLULayer
 
@@ -57,6 +59,19 @@ class Frame(ABC):
     @abstractmethod
     def rows(self, index: np.ndarray) -> Rows:
         """Return the rows ``index``."""
+
+    @abstractmethod
+    def apply(self, x: np.ndarray) -> np.ndarray:
+        """Return ``W x`` for each row of ``x``, shape ``(batch, n)`` to ``(batch, m)``."""
+
+    @abstractmethod
+    def adjoint(self, y: np.ndarray) -> np.ndarray:
+        """Return ``Wᵀ y`` for each row of ``y``, shape ``(batch, m)`` to ``(batch, n)``."""
+
+    @property
+    @abstractmethod
+    def factor_bytes(self) -> int:
+        """Memory of one factor of the frame operator."""
 
     @abstractmethod
     def frame_operator(self, index: np.ndarray, *, equilibrated: bool = False) -> Factor | None:
@@ -187,6 +202,19 @@ class DenseFrame(Frame):
         """Return a copy of the rows."""
         return self.weight[index]
 
+    def apply(self, x: np.ndarray) -> np.ndarray:
+        """Multiply by the matrix."""
+        return x @ self.weight.T
+
+    def adjoint(self, y: np.ndarray) -> np.ndarray:
+        """Multiply by the transposed matrix."""
+        return y @ self.weight
+
+    @property
+    def factor_bytes(self) -> int:
+        """Memory of a full matrix."""
+        return 8 * self.n**2
+
     def _scaled(self, index: np.ndarray, equilibrated: bool) -> np.ndarray:
         """Copy rows into the calling thread's own buffer: touching fresh memory costs more than the copy."""
         if self.weight.nbytes > _BUFFER:
@@ -206,22 +234,27 @@ class DenseFrame(Frame):
 
     def frame_operators(self, masks: np.ndarray) -> list[Factor | None]:
         """Factor ``W_Iᵀ W_I`` for several ``I``; rows that they share are multiplied once."""
-        factors: list[Factor | None] = [None] * len(masks)
+        factors = dict(self._along(sharing_tree(masks), None, 0)) if len(masks) else {}
+        return [factors[k] for k in range(len(masks))]
 
-        def follow(branch: Branch, product: np.ndarray | None, terms: int) -> None:
-            """Go along a branch with the product of the rows before it, which it may overwrite."""
-            product = columns_product(self._scaled(branch.own, equilibrated=False), product)
-            terms += len(branch.own)
-            for part in branch.parts[1:]:
-                follow(part, product.copy(), terms)
-            if branch.parts:
-                follow(branch.parts[0], product, terms)
-            else:
-                factors[branch.subset] = self._factored(product, terms)
+    def _along(
+        self, branch: Branch, product: np.ndarray | None, terms: int
+    ) -> Iterator[tuple[int, Factor | None]]:
+        """Yield subset and factor for every end of a branch.
 
-        if len(masks):
-            follow(sharing_tree(masks), None, 0)
-        return factors
+        Args:
+            branch: Where to go on.
+            product: Of the ``terms`` rows on the way here; overwritten.
+            terms: Their number.
+        """
+        product = columns_product(self._scaled(branch.own, equilibrated=False), product)
+        terms += len(branch.own)
+        for part in branch.parts[1:]:
+            yield from self._along(part, product.copy(), terms)
+        if branch.parts:
+            yield from self._along(branch.parts[0], product, terms)
+        else:
+            yield branch.subset, self._factored(product, terms)
 
     def _factored(self, product: np.ndarray, terms: int) -> Factor | None:
         product[self.zero_columns, self.zero_columns] = product.diagonal().max()
@@ -250,6 +283,19 @@ class SparseFrame(Frame):
     def rows(self, index: np.ndarray) -> sp.csr_array:
         """Return the rows as a sparse matrix."""
         return self.matrix[index]
+
+    def apply(self, x: np.ndarray) -> np.ndarray:
+        """Multiply by the sparse matrix."""
+        return (self.matrix @ x.T).T
+
+    def adjoint(self, y: np.ndarray) -> np.ndarray:
+        """Multiply by the transposed sparse matrix."""
+        return (self.matrix.T @ y.T).T
+
+    @property
+    def factor_bytes(self) -> int:
+        """Memory of a band."""
+        return 8 * self.n * (self._columns.bandwidth + 1)
 
     @cached_property
     def _columns(self) -> _Ordering:

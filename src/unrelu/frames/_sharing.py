@@ -40,12 +40,14 @@ def sharing_tree(masks: np.ndarray) -> Branch:
         common.append(common[left] & common[right])
         children.append((left, right))
 
-    def branch(node: int, above: np.ndarray) -> Branch:
-        own = np.flatnonzero(common[node] & ~above)
-        parts = tuple(branch(child, common[node]) for child in children[node])
-        return Branch(own, -1 if parts else node, parts)
+    return _branch(len(common) - 1, np.zeros(masks.shape[1], dtype=bool), common, children)
 
-    return branch(len(common) - 1, np.zeros(masks.shape[1], dtype=bool))
+
+def _branch(
+    node: int, above: np.ndarray, common: list[np.ndarray], children: list[tuple[int, ...]]
+) -> Branch:
+    parts = tuple(_branch(child, common[node], common, children) for child in children[node])
+    return Branch(np.flatnonzero(common[node] & ~above), -1 if parts else node, parts)
 
 
 def similar(masks: np.ndarray, most: int) -> Iterator[np.ndarray]:
