@@ -9,7 +9,7 @@ from tests.frames.matrices import KINDS
 from tests.recipes import RECIPES
 from tests.reference import frames as reference
 from unrelu.errors import ArgumentError
-from unrelu.frames import DenseFrame, Frame, SparseFrame, _frame, frame_of
+from unrelu.frames import DenseFrame, Frame, SparseFrame, _frame, _of_layer, _sparse, frame_of
 from unrelu.layers import Convolution, Dense, ReLULayer, compose
 
 
@@ -191,7 +191,7 @@ def test_frame_of_products_is_not_exact(rng):
 
 
 def test_frame_of_refuses_what_does_not_fit(monkeypatch):
-    monkeypatch.setattr(_frame, "_MEMORY", 10_000)
+    monkeypatch.setattr(_of_layer, "_MEMORY", 10_000)
     with pytest.raises(ArgumentError, match="dense 50 x 40 matrix, too large"):
         frame_of(ReLULayer(np.ones((50, 40))))
     kernel = torch.ones(4, 1, 3, dtype=torch.float64)
@@ -201,7 +201,7 @@ def test_frame_of_refuses_what_does_not_fit(monkeypatch):
 
 def test_band_that_does_not_fit(rng, monkeypatch):
     frame = SparseFrame(sp.csr_array(rng.standard_normal((40, 30))))
-    monkeypatch.setattr(_frame, "_MEMORY", 1000)
+    monkeypatch.setattr(_sparse, "_MEMORY", 1000)
     with pytest.raises(ArgumentError, match="banded matrix needs"):
         frame.spans(np.arange(40))
 

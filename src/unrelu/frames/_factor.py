@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _GROWTH = 1.03  # of an eigenvalue in one step of Lanczos, below which it counts as found
 _LEAST = 5  # steps of Lanczos, so that a slow start is not taken for the end
+_STEPS = 12  # of Lanczos at most
 
 
 @dataclass(frozen=True)
@@ -38,35 +39,36 @@ class Factor:
         """Return nearly ``M⁻¹ v``; the shift leaves a relative error that refinement removes."""
         return self.scale * self.solve_scaled(self.scale * v)
 
-    def smallest_eigenvalue(self, steps: int = 12) -> float:
-        """Estimate the smallest eigenvalue of ``M``, from above and to some per cent, by inverse Lanczos.
+    def smallest_eigenvalue(self) -> float:
+        """Estimate the smallest eigenvalue of ``M``, from above and to some per cent."""
+        return _inverse_lanczos(self.solve, len(self.scale))
 
-        Args:
-            steps: At most so many; fewer where another one hardly changes the estimate.
-        """
-        v = np.random.default_rng(0).standard_normal(len(self.scale))
-        basis = [v / np.linalg.norm(v)]
-        diagonal: list[float] = []
-        beside: list[float] = []
-        # Sizes are taken relative to the first solution, so that squares stay in range.
-        solution, largest = self.solve(basis[0]), 0.0
-        unit = float(np.abs(solution).max())
-        if not np.isfinite(unit):
-            return 0.0
-        for _ in range(min(steps, len(v))):
-            w = solution / unit
-            diagonal.append(float(w @ basis[-1]))
-            before, largest = largest, float(eigvalsh_tridiagonal(np.array(diagonal), np.array(beside))[-1])
-            for u in basis:
-                w -= (w @ u) * u
-            beside.append(float(np.linalg.norm(w)))
-            if beside[-1] <= 1e-12 * abs(diagonal[0]):
-                break
-            if len(diagonal) >= _LEAST and largest <= _GROWTH * before:
-                break
-            basis.append(w / beside[-1])
-            solution = self.solve(basis[-1])
-        return 1 / largest / unit
+
+def _inverse_lanczos(solve: Callable[[np.ndarray], np.ndarray], n: int) -> float:
+    """Estimate the smallest eigenvalue of a matrix by the Lanczos iteration with its inverse."""
+    v = np.random.default_rng(0).standard_normal(n)
+    basis = [v / np.linalg.norm(v)]
+    diagonal: list[float] = []
+    beside: list[float] = []
+    # Sizes are taken relative to the first solution, so that squares stay in range.
+    solution, largest = solve(basis[0]), 0.0
+    unit = float(np.abs(solution).max())
+    if not np.isfinite(unit):
+        return 0.0
+    for _ in range(min(_STEPS, n)):
+        w = solution / unit
+        diagonal.append(float(w @ basis[-1]))
+        before, largest = largest, float(eigvalsh_tridiagonal(np.array(diagonal), np.array(beside))[-1])
+        for u in basis:
+            w -= (w @ u) * u
+        beside.append(float(np.linalg.norm(w)))
+        if beside[-1] <= 1e-12 * abs(diagonal[0]):
+            break
+        if len(diagonal) >= _LEAST and largest <= _GROWTH * before:
+            break
+        basis.append(w / beside[-1])
+        solution = solve(basis[-1])
+    return 1 / largest / unit
 
 
 def dense_factor(matrix: np.ndarray, terms: int) -> Factor | None:

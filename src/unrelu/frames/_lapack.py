@@ -82,9 +82,19 @@ def potrf(matrix: np.ndarray) -> int:
 
 
 def potrs(factor: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Solve with the factor of `potrf`."""
-    out = np.array(v, dtype=np.float64)
-    _call("dpotrs", b"L", len(factor), 1, factor, len(factor), out, len(out), ctypes.c_int(0))
+    """Solve with the factor of `potrf`, or a copy of it in single precision."""
+    out = np.array(v, dtype=factor.dtype)
+    _call(
+        "spotrs" if factor.dtype == np.float32 else "dpotrs",
+        b"L",
+        len(factor),
+        1,
+        factor,
+        len(factor),
+        out,
+        len(out),
+        ctypes.c_int(0),
+    )
     return out
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
-from unrelu.frames._frame import Frame, frame_of
+from unrelu.frames._of_layer import frame_of
 from unrelu.frames._scaling import UNIT
 from unrelu.frames._signs import Activity, activity, in_double
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from unrelu.arrays import Array
+    from unrelu.frames._frame import Frame
     from unrelu.layers import ReLULayer
 
 _CHUNK_BYTES = 256 << 20

@@ -24,7 +24,6 @@ _REFINEMENTS = 8
 _SETTLED = 1e-9  # relative size of a last step that rounding explains; a rough factor leaves more
 _UNEVEN = 16  # powers of two between sizes of rows or columns that make a system look singular
 _LSMR_CONVERGED = (0, 1, 2, 4, 5)  # the reasons to stop other than effort and condition
-_STEPS = 8  # of the Lanczos iteration for the largest singular value
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ def solve(frame: Frame, masks: np.ndarray, targets: np.ndarray) -> tuple[np.ndar
     with np.errstate(over="ignore", invalid="ignore"):
         x, settled = _refined(frame, systems, masks, targets)
     smallest = np.array([system.smallest_singular_value for system in systems])
-    condition = _largest_singular_values(frame, masks) / smallest
+    condition = frame.largest_singular_values(masks) / smallest
     unique = settled & np.array([system.spanning and frame.used == frame.n for system in systems])
     for k, system in enumerate(systems):
         if len(system.index) and not settled[k]:
@@ -140,26 +139,3 @@ def _directly(frame: Frame, index: np.ndarray, target: np.ndarray) -> tuple[np.n
 def _spanning(frame: Frame, index: np.ndarray) -> bool:
     """Return whether the rows are proved to span R^n, exact elimination included."""
     return min(len(index), frame.rank_limit) >= frame.n and frame.rank_bounds(index)[0] == frame.n
-
-
-def _largest_singular_values(frame: Frame, masks: np.ndarray) -> np.ndarray:
-    """Estimate ``sigma_max(W_I)`` for every row of ``masks``, from below, to a few per cent (Lanczos).
-
-    Sizes are taken relative to the largest row's, so that squares stay in range.
-    """
-    count, steps, tiny = len(masks), min(_STEPS, frame.n), float(np.finfo(float).tiny)
-    unit = min(max(float(frame.norms.max(initial=0)), tiny), float(np.finfo(float).max))
-    start = np.random.default_rng(0).standard_normal(frame.n)
-    v = np.tile(start / max(float(np.linalg.norm(start)), tiny), (count, 1))
-    before, size, small = np.zeros_like(v), np.zeros((count, 1)), np.zeros((count, steps, steps))
-    for k in range(steps):
-        image = np.where(masks, frame.apply(v) / unit, 0.0)
-        w = frame.adjoint(image) / unit - size * before
-        along = (w * v).sum(axis=1)
-        small[:, k, k] = along
-        w -= along[:, None] * v
-        size = np.linalg.norm(w, axis=1, keepdims=True)
-        if k + 1 < steps:
-            small[:, k, k + 1] = small[:, k + 1, k] = size[:, 0]
-        before, v = v, w / np.maximum(size, tiny)
-    return np.asarray(unit * np.sqrt(np.linalg.eigvalsh(small)[:, -1].clip(min=0)))
