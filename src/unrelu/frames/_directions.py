@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -83,26 +82,41 @@ def _group(
     for row in candidates:
         for head in heads:
             if abs(unit[row, 1] - unit[head, 1]) < _CLOSE:
-                ratio = _ratio(rows, row, head)
-                if ratio:
-                    line[row], sign[row] = head, 1 if ratio > 0 else -1
+                along = _sign_of_ratio(rows, row, head)
+                if along:
+                    line[row], sign[row] = head, along
                     break
         else:
             heads.append(row)
 
 
-def _ratio(rows: sp.csr_array, a: int, b: int) -> Fraction | None:
-    """Return ``c`` with ``row a = c * row b`` exactly, ``None`` if there is no such number."""
+def _sign_of_ratio(rows: sp.csr_array, a: int, b: int) -> int:
+    """Return the sign of ``c`` where ``row a = c * row b`` exactly, 0 if there is no such number."""
     columns_a, values_a = _entries(rows, a)
     columns_b, values_b = _entries(rows, b)
     if not np.array_equal(columns_a, columns_b):
-        return None
-    for simple in (1, -1):
-        if np.array_equal(values_a, simple * values_b):
-            return Fraction(simple)
-    ratio = Fraction(float(values_a[0])) / Fraction(float(values_b[0]))
-    pairs = zip(values_a.tolist(), values_b.tolist(), strict=True)
-    return ratio if all(Fraction(p) == ratio * Fraction(q) for p, q in pairs) else None
+        return 0
+    sign = 1 if (values_a[0] > 0) == (values_b[0] > 0) else -1
+    if np.array_equal(values_a, sign * values_b) or _proportional(values_a, values_b):
+        return sign
+    return 0
+
+
+def _proportional(a: np.ndarray, b: np.ndarray) -> bool:
+    """Return whether ``a_k b_0 = a_0 b_k`` for all k, exactly: products of 53-bit integers."""
+    (whole_a, power_a), (whole_b, power_b) = _whole_and_power(a), _whole_and_power(b)
+    shift = (power_a + power_b[0]) - (power_a[0] + power_b)
+    if (abs(shift) > 1).any():  # the products of the whole numbers differ by less than a factor of 4
+        return False
+    left = whole_a * whole_b[0] * 2 ** shift.clip(min=0).astype(object)
+    right = whole_a[0] * whole_b * 2 ** (-shift).clip(min=0).astype(object)
+    return bool((left == right).all())
+
+
+def _whole_and_power(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return Python integers of 53 bits, and the powers of two that go with them."""
+    fraction, power = np.frexp(values)
+    return (fraction * 2.0**53).astype(np.int64).astype(object), power.astype(np.int64)
 
 
 def _entries(rows: sp.csr_array, row: int) -> tuple[np.ndarray, np.ndarray]:

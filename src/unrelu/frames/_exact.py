@@ -93,9 +93,7 @@ def rank_modulo_prime(matrix: np.ndarray) -> int:
 
 
 @numba.njit(cache=True, nogil=True)
-def _subtract(
-    row: np.ndarray, pivot: np.ndarray, factor: float, prime: float
-) -> None:  # pragma: no cover - compiled
+def _subtract(row: np.ndarray, pivot: np.ndarray, factor: float, prime: float) -> None:
     """Subtract a multiple of the pivot row; a function of its own, so that it compiles to vector code."""
     reciprocal = 1.0 / prime
     for j in range(len(row)):
@@ -104,7 +102,7 @@ def _subtract(
 
 
 @numba.njit(cache=True, nogil=True)
-def _eliminate(a: np.ndarray, prime: float) -> int:  # pragma: no cover - compiled
+def _eliminate(a: np.ndarray, prime: float) -> int:
     """Return the rank of residues held as floats, all in (-2 p, 2 p): below 2^53 nothing is rounded."""
     rank = 0
     for column in range(a.shape[1]):

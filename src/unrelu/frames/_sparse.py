@@ -86,7 +86,7 @@ class _Ordering:
 @numba.njit(cache=True, nogil=True)
 def _accumulate(
     indptr: np.ndarray, position: np.ndarray, data: np.ndarray, index: np.ndarray, band: np.ndarray
-) -> None:  # pragma: no cover - compiled
+) -> None:
     for row in index:
         for a in range(indptr[row], indptr[row + 1]):
             pa, va = position[a], data[a]
