@@ -26,7 +26,7 @@ _INTEGERS = {
     "BOOL": torch.bool,
 }
 _OLDEST_OPSET = 7  # before it, operands were broadcast by an attribute
-MAX_ENTRIES = 2**26  # half a GiB of float64: a file that asks for more is not followed
+MAX_ENTRIES = 2**28  # 2 GiB of float64: a file that asks for more is not followed
 
 
 @dataclass(frozen=True)
