@@ -5,7 +5,7 @@ from importlib import import_module
 
 from benchmarks._pair import save
 
-NAMES = ("reconstruction",)
+NAMES = ("bias", "reconstruction", "scenario")
 
 
 def main() -> None:

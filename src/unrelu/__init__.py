@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from unrelu._version import __version__
 
 if TYPE_CHECKING:
-    from unrelu import nn
+    from unrelu import bias, nn
     from unrelu.audit import AuditResult, audit
+    from unrelu.bias import BiasEstimate, estimate_bias
     from unrelu.datasets import load
     from unrelu.domains import Ball, Box, Domain, Orthant, Polytope, Space, Sphere
     from unrelu.frames import analyse_points
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "AuditResult": "audit",
     "Ball": "domains",
+    "BiasEstimate": "bias",
     "Box": "domains",
     "Decision": "injectivity",
     "Domain": "domains",
@@ -34,7 +36,9 @@ _HOMES = {
     "Verdict": "injectivity",
     "analyse_points": "frames",
     "audit": "audit",
+    "bias": "bias",
     "decide": "injectivity",
+    "estimate_bias": "bias",
     "invert": "inverse",
     "load": "datasets",
     "nn": "nn",
@@ -57,12 +61,15 @@ __all__ = [
     # questions
     "analyse_points",
     "audit",
+    "bias",
     "decide",
+    "estimate_bias",
     "invert",
     # remedies
     "nn",
     # answers
     "AuditResult",
+    "BiasEstimate",
     "Decision",
     "InverseResult",
     "Verdict",

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import betaincinv
 
+from unrelu._statistics import clopper_pearson
 from unrelu.audit._result import Example, Histogram, LayerAudit, Quantiles, Share
 from unrelu.frames import Evidence, analyse_points, frame_of
 from unrelu.inverse import invert
@@ -126,7 +126,7 @@ class LayerAccount:
             samples=len(n_active),
             active=Quantiles.of(n_active),
             active_histogram=_histogram(n_active),
-            singleton=clopper_pearson(int((singleton == 1).sum()), int((singleton >= 0).sum()), confidence),
+            singleton=_share(int((singleton == 1).sum()), int((singleton >= 0).sum()), confidence),
             undecided=int((singleton < 0).sum()),
             tests=dict(sorted(tests.items())),
             input_norm=Quantiles.of(self._joined("norm")),
@@ -168,18 +168,8 @@ class LayerAccount:
         return tuple(notes)
 
 
-def clopper_pearson(count: int, total: int, confidence: float) -> Share:
-    """Return a share with the exact interval of Clopper and Pearson (1934).
-
-    Args:
-        count: Successes.
-        total: Trials.
-        confidence: Coverage, at least.
-    """
-    tail = (1 - confidence) / 2
-    low = float(betaincinv(count, total - count + 1, tail)) if count else 0.0
-    high = float(betaincinv(count + 1, total - count, 1 - tail)) if count < total else 1.0
-    return Share(count, total, low, high, confidence)
+def _share(count: int, total: int, confidence: float) -> Share:
+    return Share(count, total, *clopper_pearson(count, total, confidence), confidence)
 
 
 def _histogram(values: np.ndarray) -> Histogram:
