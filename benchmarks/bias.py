@@ -2,8 +2,8 @@
 
 One side is `unrelu.estimate_bias` on samples that are there already, its baseline their matrix products alone
 with as many threads: what is left is the selection. The samples themselves are timed apart. The second
-baseline is Algorithm 1 of the paper (Eckert et al. 2024) as its authors write it: a sample at a time, a call of
-``numpy.dot`` for each row, and one of ``numpy.min`` for each of the n coordinates.
+baseline is Algorithm 1 of the paper (Eckert et al. 2024) as its authors write it: a sample at a time, a call
+of ``numpy.dot`` for each row, and one of ``numpy.min`` for each of the n coordinates.
 """
 
 import os

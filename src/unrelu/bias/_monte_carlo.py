@@ -63,8 +63,9 @@ def estimate_bias(
         patience: Stop as soon as so many samples in a row have not lowered the estimate.
         confidence: Probability, over the samples, with which ``epsilon`` holds.
         seed: Of the random samples. They depend on it, on ``n`` and on the dtype and kind of device.
-        assume_general_position: Count rows instead of proving their rank. ``None`` counts where the layer is
-            dense and has no structure (zeros, repeated or parallel rows) by which ``n`` rows are dependent.
+        assume_general_position: Count rows instead of proving their rank, which takes a factorisation or more
+            a sample. ``None`` counts where the layer is dense and has no structure (zeros, repeated or
+            parallel rows) by which ``n`` rows are dependent; so convolutions are proved.
         chunk_bytes: Memory for the products that a thread works on; what fits the cache if ``None``. It may
             change products in their last digit.
         n_jobs: Threads, as in joblib; one where the layer is not on the CPU.
@@ -152,9 +153,9 @@ def _probability(confidence: float) -> float:
 
 
 def _threads(n_jobs: int) -> int:
-    if not isinstance(n_jobs, int) or not n_jobs:
+    if not isinstance(n_jobs, int | np.integer) or not n_jobs:
         raise ArgumentError(f"n_jobs: expected a whole number other than 0, got {n_jobs!r}")
-    return n_jobs if n_jobs > 0 else max(1, int(cpu_count()) + 1 + n_jobs)
+    return int(n_jobs if n_jobs > 0 else max(1, cpu_count() + 1 + n_jobs))
 
 
 def _size(chunk_bytes: int | None) -> int | None:

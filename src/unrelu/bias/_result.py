@@ -31,8 +31,10 @@ class BiasEstimate:
         n_support: Number of different samples in ``support``.
         n_changes: Number of samples that lowered the estimate when they came.
         epsilon: With ``confidence``, a fresh sample lowers ``alpha`` with at most this probability. It speaks
-            of the distribution that the samples come from: of the noisy data where noise was added.
-        epsilon_prior: The same as known before the first sample; ``None`` where patience alone decides.
+            of the distribution that the samples are independent draws from: of the noisy data where noise was
+            added, of what the data were drawn from where they were used themselves.
+        epsilon_prior: The same as known before the first sample; ``None`` where patience alone decides. It is
+            smaller than ``epsilon`` only where nearly every row has a support sample of its own.
         confidence: Probability with which the statement holds.
         converged: Whether it stopped because ``patience`` samples in a row had not lowered ``alpha``.
         partial: Whether it was interrupted.

@@ -87,7 +87,11 @@ class ByCount:
 
 @final
 class ByRank:
-    """Rows span if a factor of their frame operator proves it."""
+    """Rows span if a factor of their frame operator proves it, which costs a factorisation or more a sample.
+
+    The answer is cautious: too small where floating point proves it of more rows only. Rows proved to span
+    are taken to be proved so with others added to them, for these only make the factor better.
+    """
 
     test = SpanTest.RANK
 

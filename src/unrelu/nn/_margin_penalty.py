@@ -17,6 +17,7 @@ from unrelu.nn._relu_calls import ReLUCalls, locate_layers
 from unrelu.nn.functional import DELTA, check_rows, margin_penalty
 
 WEIGHT = 30.0
+SLACK = 1 / 25  # rows beyond n, as a share of n
 _FIRST = 10  # passes until the first new trace; row norms change most at the start
 
 
@@ -56,12 +57,13 @@ class MarginPenalty:
     [0, 1] choose ``delta`` in proportion.
 
     Args:
-        model: The model; a compiled or scripted one hides its calls and is refused.
+        model: The model. A scripted one hides its calls and is refused; watching breaks up the graphs of a
+            compiled one.
         example_input: One batch of inputs, to trace the model; without it the first ``penalty(x)`` serves.
         layers: Names of layers as in `unrelu.trace`; by default all that have enough rows.
         weight: Factor of the penalty.
         delta: Margin, at least 0.
-        slack: Rows beyond ``n``; by default ``n / 50`` rounded up, or as many as the layer has.
+        slack: Rows beyond ``n``; by default ``n / 25`` rounded up, or as many as the layer has.
         normalized: Whether margins are divided by row norms; without it nothing is ever traced again.
         retrace_every: Passes between traces, at most.
 
@@ -142,7 +144,7 @@ class MarginPenalty:
         if calls.count != self._calls:
             raise ModelError(
                 f"{type(self.model).__name__}: expected {self._calls} calls of ReLU and the like, got "
-                f"{calls.count}; watch exactly one forward pass of the model itself, not compiled"
+                f"{calls.count}; watch exactly one forward pass of the model itself"
             )
         self._passes += 1
 
@@ -210,7 +212,7 @@ class MarginPenalty:
     def _slack_of(self, layer: ReLULayer) -> int:
         if self._slack is not None:
             return self._slack
-        return max(0, min(math.ceil(layer.n / 50), layer.m - layer.n))
+        return max(0, min(math.ceil(layer.n * SLACK), layer.m - layer.n))
 
     def _retrace_if_due(self, example: torch.Tensor) -> None:
         if self._normalized and self._passes >= self._next_trace:
