@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.audit import factory
+from unrelu._drawing import DARK, LIGHT
 from unrelu.audit import _pictures as pictures
 from unrelu.audit._result import Example, Histogram
 
@@ -29,7 +30,7 @@ def check(picture):
     return image.size
 
 
-@pytest.mark.parametrize("theme", [pictures.LIGHT, pictures.DARK])
+@pytest.mark.parametrize("theme", [LIGHT, DARK])
 @pytest.mark.parametrize("case", ["realistic", "hostile", "blank", "single"])
 def test_pictures(case, theme):
     layers = factory.CASES[case]().layers

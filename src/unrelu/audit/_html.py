@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
+from unrelu._drawing import DARK, LIGHT
 from unrelu.audit import _pictures, _words
 from unrelu.output import write_text
 
@@ -24,7 +25,7 @@ _TESTS = {
     "boundary": "undecided: rows whose pre-activation is exactly 0 make the difference",
     "precision": "undecided: the active rows are too close to dependent for the arithmetic spent on them",
 }
-_THEMES = (_pictures.LIGHT, _pictures.DARK)
+_THEMES = (LIGHT, DARK)
 _FILTERS = (
     "clean",
     "number",

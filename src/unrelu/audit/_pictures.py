@@ -1,19 +1,16 @@
-"""The pictures of an audit: active rows, reconstructions, and an overview; colours from Okabe and Ito."""
+"""The pictures of an audit: active rows, reconstructions, and an overview."""
 
 from __future__ import annotations
 
 import base64
 import io
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-import matplotlib.style
 import numpy as np
 from matplotlib.figure import Figure
 
+from unrelu._drawing import LIGHT, Theme, drawing
 from unrelu.audit._words import clean, count, number, percentage
 
 if TYPE_CHECKING:
@@ -27,22 +24,6 @@ _WIDTH = 4.8  # inches: narrow enough that the text stays readable when scaled t
 _PANEL = 1.26  # inches: width of one image of a triptych
 _FATES = {1: "given back", 0: "lost", -1: "undecided"}
 _MOST_PIXELS = 256  # a side; more cannot be told apart in the report and would only make it heavy
-
-
-@dataclass(frozen=True)
-class Theme:
-    """Colours of a picture; every pair that must be told apart differs for colour-blind readers too."""
-
-    paper: str
-    ink: str
-    muted: str
-    grid: str
-    bar: str
-    mark: str
-
-
-LIGHT = Theme(paper="#ffffff", ink="#1f2328", muted="#59636e", grid="#dfe3e8", bar="#0072b2", mark="#d55e00")
-DARK = Theme(paper="#15181c", ink="#e6e8eb", muted="#a3adb8", grid="#343b43", bar="#56b4e9", mark="#e69f00")
 
 
 @dataclass(frozen=True)
@@ -62,7 +43,7 @@ class Picture:
     def svg(self) -> str:
         """The picture as SVG text, without background."""
         stream = io.BytesIO()
-        with _drawing(self.theme):
+        with drawing(self.theme):
             self.figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
         return stream.getvalue().decode("utf-8")
 
@@ -73,7 +54,7 @@ class Picture:
             dpi: Pixels an inch.
         """
         stream = io.BytesIO()
-        with _drawing(self.theme):
+        with drawing(self.theme):
             self.figure.savefig(stream, format="png", dpi=dpi, facecolor=self.theme.paper)
         return stream.getvalue()
 
@@ -88,7 +69,7 @@ class Picture:
 def active_rows(layer: LayerAudit, theme: Theme = LIGHT) -> Picture:
     """Histogram of the number of strictly active rows, with the ``n`` rows that a proof by rank needs."""
     histogram = layer.active_histogram
-    with _drawing(theme):
+    with drawing(theme):
         figure, axes = _axes(theme, 2.6)
         axes.stairs(histogram.counts, histogram.edges, fill=True, color=theme.bar, label="samples")
         axes.axvline(layer.n, color=theme.mark, linewidth=2, label=f"n = {layer.n:,} needed")
@@ -113,7 +94,7 @@ def overview(layers: Sequence[LayerAudit], theme: Theme = LIGHT) -> Picture:
     values = np.array([layer.singleton.value for layer in layers])
     ends = np.array([(layer.singleton.low, layer.singleton.high) for layer in layers]).reshape(-1, 2).T
     known, places = np.isfinite(values), np.arange(len(layers))
-    with _drawing(theme):
+    with drawing(theme):
         figure, axes = _axes(theme, 0.8 + 0.32 * len(layers))
         axes.barh(places, 100 * np.nan_to_num(values), height=0.62, color=theme.bar)
         spread = np.clip(np.abs(ends - values), 0, None)[:, known] * 100
@@ -146,7 +127,7 @@ def reconstructions(name: str, shown: Sequence[Example], theme: Theme = LIGHT) -
     """Drawable samples, what the output of the layer ``name`` gives back of them, and the difference."""
     tall = _PANEL * min(max(shown[0].original.shape[-2] / shown[0].original.shape[-1], 0.3), 2.0)
     pitch = tall + 0.32
-    with _drawing(theme):
+    with drawing(theme):
         figure = Figure(figsize=(_WIDTH, pitch * len(shown) + 0.2))
         for place, example in enumerate(shown):
             _triptych(
@@ -241,29 +222,3 @@ def _axes(theme: Theme, height: float) -> tuple[Figure, Axes]:
     axes.grid(visible=True, color=theme.grid, linewidth=0.7)
     axes.set_axisbelow(True)
     return figure, axes
-
-
-@contextmanager
-def _drawing(theme: Theme) -> Iterator[None]:
-    """Matplotlib's own defaults and the theme's colours, whatever the user's settings are."""
-    settings = {
-        "font.size": 9,
-        "axes.titlesize": 9,
-        "axes.labelsize": 9,
-        "legend.fontsize": 9,
-        "axes.facecolor": "none",
-        "axes.edgecolor": theme.muted,
-        "axes.labelcolor": theme.ink,
-        "xtick.color": theme.muted,
-        "ytick.color": theme.muted,
-        "xtick.labelcolor": theme.ink,
-        "ytick.labelcolor": theme.ink,
-        "text.color": theme.ink,
-        "hatch.linewidth": 0.7,
-        "text.parse_math": False,  # a dollar sign in a layer's name is a dollar sign
-        "svg.hashsalt": "unrelu",  # the same ids every time
-    }
-    with matplotlib.style.context(["default", settings]), warnings.catch_warnings():
-        # Names may hold characters that the font lacks; a box in their place is all that is lost.
-        warnings.filterwarnings("ignore", message=".*[Gg]lyph.*", category=UserWarning)
-        yield

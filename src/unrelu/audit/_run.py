@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import time
-from contextlib import nullcontext
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 
 from unrelu._citation import PAPERS
+from unrelu._progress import progress_bar
 from unrelu._version import __version__
 from unrelu.audit._inputs import as_dataset, fit
 from unrelu.audit._layer import LayerAccount
@@ -22,7 +22,6 @@ from unrelu.layers import Network, ReLULayer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from contextlib import AbstractContextManager
 
 _CHUNK_BYTES = 64 << 20
 _CHUNK_SAMPLES = 250
@@ -66,7 +65,7 @@ def audit(
     inputs = fit(dataset, network)
     shown = inputs.shape[1:] if dataset.layout is None else dataset.inputs.shape[1:]
     run = _Run(network, inputs, reconstruct, tuple(shown))
-    with torch.no_grad(), _progress(progress) as bar:
+    with torch.no_grad(), progress_bar(progress) as bar:
         partial = run.all(bar)
     layers = run.reports(confidence)
     return AuditResult(
@@ -134,16 +133,6 @@ class _Run:
             if not account.samples
         )
         return tuple(account.report(confidence) for account in seen)
-
-
-def _progress(show: bool) -> AbstractContextManager[Any]:
-    if not show:
-        return nullcontext()
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True), transient=True)
 
 
 def _versions() -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from unrelu._version import __version__
-from unrelu.cli import _about, _audit, _demo
+from unrelu.cli import _about, _audit, _demo, _reproduce
 from unrelu.cli._exit import Exit
 from unrelu.errors import UnreluError
 
@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 app.command("audit")(_audit.audit)
 app.command("demo")(_demo.demo)
+app.command("reproduce")(_reproduce.reproduce)
 app.command("env")(_about.env)
 app.command("cite")(_about.cite)
 

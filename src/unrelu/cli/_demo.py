@@ -36,7 +36,7 @@ def demo(
     from unrelu.datasets import load
     from unrelu.layers import trace
 
-    _make_folder(output)
+    make_folder(output)
     report, figures = output / "report.html", output / "audit.json"
     check_outputs(force, report, figures)
     digits = load("digits")
@@ -52,7 +52,8 @@ def demo(
     typer.echo("next: unrelu audit your-model.onnx --data your-inputs.npy -o report.html", err=True)
 
 
-def _make_folder(path: Path) -> None:
+def make_folder(path: Path) -> None:
+    """Make a folder for results, and the folders above it."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

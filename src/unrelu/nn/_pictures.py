@@ -7,10 +7,10 @@ from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import matplotlib.style
 import numpy as np
 from matplotlib.figure import Figure
 
+from unrelu._drawing import LIGHT, drawing
 from unrelu.errors import ArgumentError
 from unrelu.output import check_writable, write_bytes
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from unrelu.nn._invertibility import Invertibility
 
-_INK, _MUTED, _GRID = "#1f2328", "#59636e", "#dfe3e8"
 _LINES = (  # colours from Okabe and Ito; the dashes tell lines apart without them
     ("#0072b2", "-"),
     ("#d55e00", "--"),
@@ -31,19 +30,6 @@ _LINES = (  # colours from Okabe and Ito; the dashes tell lines apart without th
     ("#e69f00", (0, (5, 1))),
     ("#56b4e9", (0, (1, 1))),
 )
-_SETTINGS = {
-    "font.size": 9,
-    "axes.titlesize": 9,
-    "axes.labelsize": 9,
-    "legend.fontsize": 9,
-    "axes.edgecolor": _MUTED,
-    "axes.labelcolor": _INK,
-    "xtick.color": _MUTED,
-    "ytick.color": _MUTED,
-    "text.color": _INK,
-    "text.parse_math": False,  # a dollar sign in a layer's name is a dollar sign
-    "svg.hashsalt": "unrelu",  # the same ids every time
-}
 _KINDS = ("png", "svg", "pdf")
 
 
@@ -58,7 +44,7 @@ def draw_history(
         raise ArgumentError("history: nothing was recorded yet")
     check_writable(path, force)
     stream = io.BytesIO()
-    with matplotlib.style.context(["default", _SETTINGS]):
+    with drawing(LIGHT):
         metadata = {"Date": None} if kind == "svg" else None
         figure_of(history).savefig(stream, format=kind, dpi=200, metadata=metadata)
     write_bytes(path, stream.getvalue(), force=force)
@@ -78,7 +64,7 @@ def figure_of(history: Sequence[Invertibility]) -> Figure:
         axes.set(title=title, xlabel="step", ylabel="share in per cent", ylim=(-3, 103))
     lines, names = panels[0].get_legend_handles_labels()
     figure.legend(lines, names, loc="outside upper left", frameon=False, ncols=4)
-    figure.supxlabel(_caption(history, with_biases), fontsize=8, color=_MUTED)
+    figure.supxlabel(_caption(history, with_biases), fontsize=8, color=LIGHT.muted)
     return figure
 
 
@@ -88,7 +74,7 @@ def _draw(axes: Axes, history: Sequence[Invertibility], measure: str) -> None:
         shares = np.array([getattr(record[name], measure) for record in history], dtype=float)
         axes.plot(steps, 100 * shares, color=color, linestyle=dashes, marker="o", markersize=3, label=name)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(visible=True, color=_GRID, linewidth=0.7)
+    axes.grid(visible=True, color=LIGHT.grid, linewidth=0.7)
     axes.set_axisbelow(True)
     axes.locator_params(axis="x", integer=True)
 
