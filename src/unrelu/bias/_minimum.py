@@ -73,7 +73,7 @@ def _absorb(
     patience: int,
     stop: int,
     lowered: np.ndarray,
-) -> None:  # pragma: no cover - compiled
+) -> None:
     for k in range(len(number)):
         if number[k] >= state[_LAST] + patience:
             break

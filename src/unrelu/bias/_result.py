@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -45,7 +45,7 @@ class BiasEstimate:
     """
 
     alpha: Array
-    support: Array
+    support: Array = field(repr=False)
     n_samples: int
     n_support: int
     n_changes: int

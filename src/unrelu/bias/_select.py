@@ -169,7 +169,7 @@ def _largest_keys(
     least: np.signedinteger,
     flip: np.signedinteger,
     keys: np.ndarray,
-) -> None:  # pragma: no cover - compiled
+) -> None:
     # Integers ordered like the floats whose bits they are made from: a maximum of floats is not vectorised.
     for k in range(len(products)):
         c, word, largest = products[k], bits[k], least
@@ -180,7 +180,7 @@ def _largest_keys(
 
 
 @numba.njit(cache=True, nogil=True)
-def _count_above(products: np.ndarray, below: np.ndarray, above: np.ndarray) -> None:  # pragma: no cover
+def _count_above(products: np.ndarray, below: np.ndarray, above: np.ndarray) -> None:
     for k in range(len(products)):
         c, limit, count = products[k], below[k], np.int32(0)
         for j in range(len(c)):

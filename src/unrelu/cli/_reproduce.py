@@ -28,7 +28,7 @@ Results = dict[str, list["Quantity"]]
 def reproduce(
     paper: Annotated[str, typer.Argument(metavar="PAPER", help="Name of a paper, such as eckert2024.")],
     figure: Annotated[
-        str | None, typer.Argument(metavar="[FIGURE]", help="One figure or table; all if not given.")
+        str | None, typer.Argument(metavar="FIGURE", help="One figure or table; all if not given.")
     ] = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for the pictures and results.json.")

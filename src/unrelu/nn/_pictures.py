@@ -72,7 +72,8 @@ def _draw(axes: Axes, history: Sequence[Invertibility], measure: str) -> None:
     steps = np.array([record.step for record in history], dtype=float)
     for name, (color, dashes) in zip(history[-1], cycle(_LINES), strict=False):
         shares = np.array([getattr(record[name], measure) for record in history], dtype=float)
-        axes.plot(steps, 100 * shares, color=color, linestyle=dashes, marker="o", markersize=3, label=name)
+        label = f"layer {name}"
+        axes.plot(steps, 100 * shares, color=color, linestyle=dashes, marker="o", markersize=3, label=label)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(visible=True, color=LIGHT.grid, linewidth=0.7)
     axes.set_axisbelow(True)
