@@ -113,7 +113,7 @@ def test_picture_says_what_it_shows():
     assert right.get_title() == "biases with α ≤ α*"
     assert {axes.get_xlabel() for axes in figure.axes} == {"step"}
     assert {axes.get_ylabel() for axes in figure.axes} == {"share in per cent"}
-    assert [line.get_label() for line in left.lines] == ["0", "two $x$"]
+    assert [line.get_label() for line in left.lines] == ["layer 0", "layer two $x$"]
     assert [list(line.get_ydata()) for line in left.lines] == [[0, 75], [25, 100]]
     assert list(right.lines[0].get_xdata()) == [0, 3]
     assert figure.get_supxlabel() == (
