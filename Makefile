@@ -23,7 +23,7 @@ endif
 
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal
 
-.PHONY: help demo test test-slow lint format bench clean
+.PHONY: help demo test test-slow lint format bench reproduce clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -55,8 +55,12 @@ format: $(VENV)/.installed  ## format the code and apply safe fixes
 bench: $(VENV)/.installed  ## run the benchmarks
 	@$(BIN)/python -m benchmarks
 
+reproduce: $(VENV)/.installed  ## reproduce all papers in full (an hour on four cores)
+	@for page in reproductions/*/expected.json; do paper=$$(basename $$(dirname $$page)); \
+		$(BIN)/unrelu reproduce $$paper -o reproductions-output/$$paper --force; done
+
 clean:  ## remove the environment and everything generated
-	@rm -rf $(VENV) build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) build dist demo reproductions-output .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find src tests benchmarks reproductions -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # torch goes first and alone, so that the rest cannot pull in another build of it.

@@ -1,1 +1,1 @@
-"""Eckert, Haider, Ehler and Balazs 2024, "Invertibility of ReLU-Layers: A Practical Approach" (IJCCI 2024)."""
+"""Eckert, Haider, Ehler, Balazs 2024, "Invertibility of ReLU-Layers: A Practical Approach" (IJCCI 2024)."""

@@ -24,6 +24,8 @@ class Split:
         x_test: Test inputs, shape ``(N_test, n)``.
         y_test: Their classes.
         classes: Number of classes.
+        mean: What was subtracted from every entry, a number or shape ``(n,)``.
+        std: What it was then divided by.
     """
 
     name: str
@@ -32,11 +34,17 @@ class Split:
     x_test: torch.Tensor
     y_test: torch.Tensor
     classes: int
+    mean: torch.Tensor | float = 0.0
+    std: torch.Tensor | float = 1.0
 
     @property
     def n(self) -> int:
         """Dimension of the inputs."""
         return self.x.shape[1]
+
+    def images(self, x: torch.Tensor) -> torch.Tensor:
+        """Return inputs as digits with pixels in [0, 1], shape ``(N, 28, 28)``."""
+        return (x * self.std + self.mean).reshape(-1, 28, 28)
 
     def spread(self, count: int) -> torch.Tensor:
         """Return numbers of at most ``count`` test points, evenly spread."""
@@ -50,7 +58,7 @@ def iris(features: int = 4, seed: int = 0, standardised: bool = True) -> Split:
     Args:
         features: The first so many of sepal length, sepal width, petal length, petal width.
         seed: Of the split.
-        standardised: Whether every feature gets mean 0 and deviation 1 in training; else it is in centimetres.
+        standardised: Whether every feature gets mean 0 and deviation 1 in training; else in centimetres.
     """
     data = load("iris")
     x = torch.as_tensor(data.inputs[:, :features], dtype=torch.float32)
@@ -64,12 +72,23 @@ def iris(features: int = 4, seed: int = 0, standardised: bool = True) -> Split:
     return Split("iris", x[train], y[train], x[test], y[test], 3)
 
 
-@lru_cache(maxsize=2)
-def mnist(quick: bool = False) -> Split:
-    """Return the 60,000 and 10,000 digits as rows of 784 pixels in [0, 1]; a few hundred if ``quick``."""
+@lru_cache(maxsize=4)
+def mnist(quick: bool = False, *, standardised: bool = False) -> Split:
+    """Return the 60,000 and 10,000 digits as rows of 784 pixels; a few hundred digits if ``quick``.
+
+    Args:
+        quick: Whether a few will do.
+        standardised: Whether every pixel gets mean 0 and deviation 1 in training, pixels that are always
+            black staying at 0; else pixels lie in [0, 1].
+    """
     parts = []
     for split, limit in zip(("train", "test"), _QUICK, strict=True):
         data = load(f"mnist:{split}")
         data = data.take(limit) if quick else data
         parts += [torch.as_tensor(data.inputs).flatten(1), torch.as_tensor(data.labels)]
-    return Split("mnist", *parts, classes=10)
+    x, y, x_test, y_test = parts
+    if not standardised:
+        return Split("mnist", *parts, classes=10)
+    mean, std = x.mean(dim=0), x.std(dim=0)
+    std[std == 0] = 1
+    return Split("mnist", (x - mean) / std, y, (x_test - mean) / std, y_test, 10, mean, std)

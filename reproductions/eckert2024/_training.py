@@ -84,7 +84,9 @@ class Trained:
 Measure = Callable[[nn.Sequential], dict[str, float]]
 
 
-def train(split: Split, recipe: Recipe, measure: Measure | None = None, tell: Tell = lambda _: None) -> Trained:
+def train(
+    split: Split, recipe: Recipe, measure: Measure | None = None, tell: Tell = lambda _: None
+) -> Trained:
     """Train a network.
 
     Args:
@@ -100,7 +102,9 @@ def train(split: Split, recipe: Recipe, measure: Measure | None = None, tell: Te
         optimizer = torch.optim.Adam(model.parameters(), lr=recipe.lr)
         trained = Trained(model, recipe, [_measured(model, split, measure)])
         for epoch in range(recipe.epochs):
-            tell(f"{split.name} {recipe.redundancy:g}x, {recipe.method}: epoch {epoch + 1} of {recipe.epochs}")
+            tell(
+                f"{split.name} {recipe.redundancy:g}x, {recipe.method}: epoch {epoch + 1} of {recipe.epochs}"
+            )
             for batch in torch.randperm(len(split.x)).split(recipe.batch):
                 optimizer.zero_grad()
                 keeper.loss(split.x[batch], split.y[batch]).backward()

@@ -1,4 +1,4 @@
-"""How well each remedy keeps MNIST recoverable from the first layer of 784 → 1568 → 10; unrelu's own experiment.
+"""unrelu's own experiment: how well remedies keep MNIST recoverable from the first layer of 784 → 1568 → 10.
 
 Not in the paper: the paper's penalty, projection onto the maximal bias, and the margin penalty, each with the
 same budget of epochs; the margin penalty also at redundancy 1.2, where a random layer loses every point.
@@ -79,10 +79,11 @@ def _summary(name: str, runs: list[dict[str, np.ndarray]]) -> dict[str, float]:
 
 
 def _picture(active: dict[str, np.ndarray], n: int) -> Figure:
+    bins = np.arange(0, max(counts.max() for counts in active.values()) + 16, 16)
     with drawing():
         figure, axes = panels(1, 1, width=6.4, height=3.0)
         for (name, counts), color in zip(active.items(), COLORS, strict=False):
-            axes[0, 0].hist(counts, bins=60, histtype="step", color=color, label=name, linewidth=1.4)
+            axes[0, 0].hist(counts, bins=bins, histtype="step", color=color, label=name, linewidth=1.4)
         axes[0, 0].axvline(n, color=MUTED, linewidth=1, linestyle="--", label=f"n = {n}")
         axes[0, 0].set(xlabel="strictly active rows of a test digit", ylabel="test digits")
         figure.legend(loc="outside upper left", frameon=False, ncols=3)

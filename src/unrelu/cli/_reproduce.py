@@ -140,4 +140,4 @@ def _table(title: str, quantities: list[Quantity]) -> Table:
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3g}"
+    return "" if value is None else f"{value:.4g}"
