@@ -23,13 +23,14 @@ def with_tables(text: str, figures: dict[str, Any]) -> str:
     return re.sub(r"<!-- (\w+) -->\n.*?<!-- end -->", filled, text, flags=re.DOTALL)
 
 
-def table(quantities: dict[str, dict[str, Any]]) -> str:
-    """Return quantities as a table in Markdown: what, the paper's number, ours and the tolerance."""
-    lines = ["| | paper | ours | tolerance |", "|---|---:|---:|---:|"]
-    for name, values in quantities.items():
-        numbers = " | ".join(_number(values.get(key)) for key in ("paper", "expected", "tolerance"))
-        lines.append(f"| {name} | {numbers} |")
-    return "\n".join(lines) + "\n"
+def table(quantities: dict[str, dict[str, float]]) -> str:
+    """Return quantities named ``row: column`` as a table in Markdown, the paper's numbers in brackets."""
+    cells = {tuple(name.split(": ")): _cell(**values) for name, values in quantities.items()}
+    rows = dict.fromkeys(row for row, _ in cells)
+    columns = dict.fromkeys(column for _, column in cells)
+    lines = [["", *columns], ["---"] * (1 + len(columns))]
+    lines += [[row, *(cells.get((row, column), "") for column in columns)] for row in rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def write(paper: str) -> None:
@@ -39,5 +40,6 @@ def write(paper: str) -> None:
     page.write_text(with_tables(page.read_text(encoding="utf-8"), expected["figures"]), encoding="utf-8")
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
+def _cell(expected: float, tolerance: float, paper: float | None = None) -> str:
+    ours = f"{expected:.4g} ± {tolerance:.3g}"
+    return ours if paper is None else f"{ours} [{paper:g}]"

@@ -52,7 +52,7 @@ def _row(data: str, method: Method, seed: int, quick: bool, tell: Tell) -> dict[
         f"{data}, {method}: mean error": float(np.mean(errors)),
         f"{data}, {method}: largest error": float(np.max(errors)),
     }
-    # One run of Iris says little: its eight units are active at nearly all flowers or at hardly any.
+    # The layer for Iris has eight units: its runs differ widely.
     worst = {f"{data}, {method}: mean error of the worst run": float(np.mean(errors, axis=1).max())}
     return row | (worst if data != "mnist" else {})
 
