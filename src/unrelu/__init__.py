@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from unrelu.injectivity import Decision, Verdict, decide
     from unrelu.inverse import InverseResult, invert
     from unrelu.layers import Network, ReLULayer, trace
+    from unrelu.preimage import Preimage, Preimages, preimage, preimages
 
 _HOMES = {
     "AuditResult": "audit",
@@ -30,6 +31,8 @@ _HOMES = {
     "Network": "layers",
     "Orthant": "domains",
     "Polytope": "domains",
+    "Preimage": "preimage",
+    "Preimages": "preimage",
     "ReLULayer": "layers",
     "Space": "domains",
     "Sphere": "domains",
@@ -42,6 +45,8 @@ _HOMES = {
     "invert": "inverse",
     "load": "datasets",
     "nn": "nn",
+    "preimage": "preimage",
+    "preimages": "preimage",
     "trace": "layers",
 }
 
@@ -65,6 +70,8 @@ __all__ = [
     "decide",
     "estimate_bias",
     "invert",
+    "preimage",
+    "preimages",
     # remedies
     "nn",
     # answers
@@ -72,6 +79,8 @@ __all__ = [
     "BiasEstimate",
     "Decision",
     "InverseResult",
+    "Preimage",
+    "Preimages",
     "Verdict",
     "__version__",
 ]

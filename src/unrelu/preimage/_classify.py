@@ -1,0 +1,151 @@
+"""The preimage of a layer's output, from the signs at one of its points (Behrmann et al. 2018, Theorem 4).
+
+Around a point of the preimage only the rows at 0 bound it, so that its dimension is that of the cone of these
+rows; far away all rows count, by their directions alone.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from unrelu.domains import Box, Domain
+from unrelu.errors import ArgumentError
+from unrelu.frames._frame import to_dense
+from unrelu.preimage._cone import Cone
+from unrelu.preimage._result import Certificate, ConeProof, Evidence, Kind, Preimage, cone_proof
+from unrelu.preimage._scaled import ScaledRows, scaled_rows
+
+if TYPE_CHECKING:
+    from unrelu.frames import Frame
+
+_ENTRIES = 20_000_000  # of a dense matrix with all rows: 160 MB, and seconds for a factorisation
+TOO_LARGE = "the rows are too many to be worked with as a dense matrix"
+
+
+class Classifier:
+    """Classifies preimages under one layer in one domain.
+
+    Attributes:
+        frame: The layer's rows.
+        domain_rows: ``G`` of the domain ``{x : G x <= h}``, shape ``(p, n)``.
+        domain_offsets: ``h``.
+    """
+
+    def __init__(self, frame: Frame, domain: Domain | None) -> None:
+        """Take the rows.
+
+        Raises:
+            ArgumentError: If the domain is not polyhedral or of another dimension.
+        """
+        self.frame, self._domain = frame, domain
+        n = frame.n
+        no_rows = np.zeros((0, n)), np.zeros(0)
+        self.domain_rows, self.domain_offsets = no_rows if domain is None else domain.inequalities(n)
+        self.evidence = Evidence.EXACT if frame.is_exact else Evidence.FLOAT
+
+    @property
+    def total(self) -> int:
+        """Number of rows, the layer's and then the domain's."""
+        return self.frame.m + len(self.domain_rows)
+
+    @property
+    def fits(self) -> bool:
+        """Whether all rows may be held as a dense matrix."""
+        return self.total * self.frame.n <= _ENTRIES
+
+    @cached_property
+    def rows(self) -> ScaledRows:
+        """All rows, dense."""
+        own = to_dense(self.frame.rows(np.arange(self.frame.m)))
+        return scaled_rows(np.concatenate([own, self.domain_rows]))
+
+    @cached_property
+    def bounded_domain(self) -> ConeProof | None:
+        """A proof that the domain is bounded, by its own rows."""
+        if self._domain is None or not self._domain.bounded:
+            return None
+        p = len(self.domain_rows)
+        numbers = self.frame.m + np.arange(p)
+        if isinstance(self._domain, Box):  # each unit row comes with its opposite
+            return ConeProof(numbers[:0], numbers, 0, numbers, np.ones(p))
+        cone = scaled_rows(self.domain_rows).cone(np.arange(0), np.arange(p))
+        if cone.high:
+            return None
+        return ConeProof(numbers[:0], numbers, 0, numbers[cone.implied], cone.multipliers)
+
+    def prepare(self) -> None:
+        """Do what all points share, before threads start."""
+        if self.fits:
+            _ = self.rows, self.bounded_domain
+
+    def spanning(self, active: np.ndarray, x: np.ndarray | None, radius: float) -> Preimage:
+        """Return the singleton that rows ``active``, proved to span, make it."""
+        reason = "strictly active rows span R^n"
+        return Preimage(Kind.SINGLETON, 0, radius, x, Certificate(spanning=active), reason, self.evidence)
+
+    def classify(self, signs: np.ndarray, x: np.ndarray | None, rank: int = -1) -> Preimage:
+        """Classify the preimage around one of its points, where active rows are not known to span.
+
+        Args:
+            signs: Of ``W x + b`` and ``G x - h`` at the point, exact, shape ``(m + p,)``.
+            x: The point, to be returned.
+            rank: Of the strictly active rows, -1 where it is not proved.
+        """
+        active, zero, negative = (np.flatnonzero(signs == s) for s in (1, 0, -1))
+        tangent = self._tangent(active, zero, rank)
+        proof = cone_proof(active, zero, tangent)
+        if tangent.high == 0:
+            reason = "rows at 0 leave no direction to go" if len(zero) else "strictly active rows span R^n"
+            certificate = Certificate(tangent=proof)
+            return Preimage(
+                Kind.SINGLETON, 0, 0.0, x, certificate, reason, self.evidence, used_lp=tangent.used_lp
+            )
+        kind, reason, recession, used_lp = self._recession(active, np.sort(np.concatenate([zero, negative])))
+        if kind == Kind.BOUNDED and tangent.low == 0:
+            kind, reason = Kind.UNDECIDED, "it is bounded, but its dimension could not be proved"
+        return Preimage(
+            kind,
+            proof.dimension,
+            0.0,
+            x,
+            Certificate(tangent=proof, recession=recession),
+            reason,
+            Evidence.NONE if kind == Kind.UNDECIDED else self.evidence,
+            tangent.used_lp or used_lp,
+        )
+
+    def _tangent(self, active: np.ndarray, zero: np.ndarray, rank: int) -> Cone:
+        n = self.frame.n
+        if rank >= 0 and not len(zero):
+            return Cone(n - rank, n - rank, zero)
+        if not self.fits:  # all of these rows are 0 on a subspace of at least this dimension
+            return Cone(max(0, n - len(active) - len(zero)), n, zero)
+        return self.rows.cone(active, zero)
+
+    def _recession(self, active: np.ndarray, others: np.ndarray) -> tuple[Kind, str, ConeProof | None, bool]:
+        if self.bounded_domain is not None:
+            return Kind.BOUNDED, "the domain is bounded", self.bounded_domain, False
+        if not self.fits:
+            return Kind.UNDECIDED, TOO_LARGE, None, False
+        cone = self.rows.cone(active, others)
+        proof = cone_proof(active, others, cone)
+        if cone.high == 0:
+            reason = "rows that span combine to 0, the inactive ones with positive weights"
+            return Kind.BOUNDED, reason, proof, cone.used_lp
+        if cone.low > 0:
+            return Kind.UNBOUNDED, "a direction leads to infinity", proof, cone.used_lp
+        reason = "directions to infinity were neither proved nor excluded: rounding errors, or too many rows"
+        return Kind.UNDECIDED, reason, proof, cone.used_lp
+
+
+def check_domain(domain: object) -> None:
+    """Refuse what is no domain.
+
+    Raises:
+        ArgumentError: Naming what was given.
+    """
+    if domain is not None and not isinstance(domain, Domain):
+        raise ArgumentError(f"domain: expected a domain such as unrelu.Box(0, 1), got {domain!r}")
