@@ -48,9 +48,17 @@ class Screen(threading.Thread):
             time.sleep(0.02)
 
 
+# A shell makes its background jobs, and they their children, deaf to interrupts.
+PROGRAM = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("unrelu", run_name="__main__", alter_sys=True)
+"""
+
+
 def test_interrupt(long_run):
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "unrelu", "audit", "model.onnx", "--data", "data.npy"]
+    command = [sys.executable, "-c", PROGRAM, "audit", "model.onnx", "--data", "data.npy"]
     command += ["-o", "report.html", "--json", "audit.json"]
     with subprocess.Popen(
         command, cwd=long_run, stdout=subprocess.PIPE, stderr=theirs, text=True, encoding="utf-8"
