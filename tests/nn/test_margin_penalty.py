@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional
 
 import unrelu
 from unrelu.errors import ArgumentError, ModelError
@@ -58,9 +58,9 @@ def watched(penalty, model, x):
 
 RELUS = {
     "torch": torch.relu,
-    "functional": F.relu,
+    "functional": functional.relu,
     "in place": torch.relu_,
-    "functional in place": lambda z: F.relu(z, inplace=True),
+    "functional in place": lambda z: functional.relu(z, inplace=True),
     "method": lambda z: z.relu(),
     "method in place": lambda z: z.relu_(),
     "module": nn.ReLU(),
@@ -69,7 +69,7 @@ RELUS = {
     "clip": lambda z: torch.clip(z, 0),
     "threshold": nn.Threshold(0, 0),
     "maximum": lambda z: torch.maximum(torch.zeros(()), z),
-    "keyword": lambda z: F.relu(input=z),
+    "keyword": lambda z: functional.relu(input=z),
 }
 
 
@@ -305,7 +305,7 @@ def test_digits_become_recoverable_and_stay_recognisable():
             for batch in train[torch.randperm(len(train))].split(64):
                 with penalty.watch():
                     logits = model(x[batch])
-                loss = F.cross_entropy(logits, y[batch])
+                loss = functional.cross_entropy(logits, y[batch])
                 optimizer.zero_grad()
                 (loss + penalty.value() if enforce else loss).backward()
                 optimizer.step()

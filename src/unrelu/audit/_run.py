@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from unrelu._checks import probability
 from unrelu._citation import PAPERS
 from unrelu._progress import progress_bar
 from unrelu._version import __version__
@@ -57,8 +58,7 @@ def audit(
     """
     if reconstruct < 0:
         raise ArgumentError(f"reconstruct: expected a number of samples >= 0, got {reconstruct}")
-    if not 0 < confidence < 1:
-        raise ArgumentError(f"confidence: expected a number between 0 and 1, got {confidence}")
+    confidence = probability("confidence", confidence)
     start = time.perf_counter()
     network = network if isinstance(network, Network) else Network.of_layer(network)
     dataset = as_dataset(data)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import operator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, SupportsIndex, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from unrelu._checks import whole_number
 from unrelu.arrays import Array, flatten_samples
 from unrelu.bias._samples import Drawn, InOrder, Samples
 from unrelu.datasets import Dataset
@@ -126,18 +126,3 @@ def _refuse_long(patience: int | None, available: int | None) -> None:
         raise ArgumentError(
             f"patience: expected at most {available}, the number of samples there are, got {patience}"
         )
-
-
-def whole_number(name: str, value: object, least: int = 1) -> int:
-    """Return ``value`` as an int.
-
-    Raises:
-        ArgumentError: If it is no whole number of at least ``least``.
-    """
-    try:
-        number = -1 if isinstance(value, bool) else operator.index(cast(SupportsIndex, value))
-    except TypeError:
-        number = -1
-    if number < least:
-        raise ArgumentError(f"{name}: expected a whole number of at least {least}, got {value!r}")
-    return number

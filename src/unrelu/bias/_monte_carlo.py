@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from joblib import cpu_count
 
+from unrelu._checks import probability, whole_number
 from unrelu._progress import progress_bar
 from unrelu.arrays import like
 from unrelu.bias import _distributed as distributed
 from unrelu.bias._general_position import criterion
-from unrelu.bias._inputs import plan, whole_number
+from unrelu.bias._inputs import plan
 from unrelu.bias._minimum import RunningMinimum
 from unrelu.bias._pass import Searcher, one_thread_each
 from unrelu.bias._result import BiasEstimate
@@ -89,7 +88,7 @@ def estimate_bias(
         >>> print(f"{estimate.epsilon:.1e}")  # a fresh sample lowers it no more often, with confidence 0.99
         7.5e-04
     """
-    confidence = _probability(confidence)
+    confidence = probability("confidence", confidence)
     work = plan(layer, data, noise_std, n_samples, patience, seed)
     with one_thread_each():
         way = criterion(layer, assume_general_position)
@@ -143,13 +142,6 @@ def _epsilon(work: Plan, outcome: Outcome, n_support: int, beta: float) -> tuple
     if work.patience is not None and outcome.converged:
         return patience_epsilon(work.patience, outcome.changes, beta), prior
     return a_posteriori_epsilon(outcome.seen, n_support, beta), prior
-
-
-def _probability(confidence: float) -> float:
-    number = float(confidence) if isinstance(confidence, Real) else math.nan
-    if not 0 < number < 1:
-        raise ArgumentError(f"confidence: expected a number between 0 and 1, got {confidence!r}")
-    return number
 
 
 def _threads(n_jobs: int) -> int:

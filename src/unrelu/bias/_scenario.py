@@ -17,11 +17,10 @@ coordinate has no support sample, and a fresh sample that touches it for the fir
 from __future__ import annotations
 
 import math
-import operator
-from typing import SupportsIndex, cast
 
 from scipy.special import betainc, betainccinv
 
+from unrelu._checks import probability, whole_number
 from unrelu._statistics import clopper_pearson, log_binomial, log_binomial_pmf
 from unrelu.errors import ArgumentError
 
@@ -50,8 +49,8 @@ def a_priori_epsilon(n_samples: int, n_variables: int, beta: float) -> float:
         >>> round(a_priori_epsilon(10_000, 50, 0.01), 5)
         0.00678
     """
-    samples, variables = _count("n_samples", n_samples), _count("n_variables", n_variables)
-    beta = _probability("beta", beta)
+    samples, variables = whole_number("n_samples", n_samples), whole_number("n_variables", n_variables)
+    beta = probability("beta", beta)
     if samples < variables:
         return 1.0
     return _rounded_up(float(betainccinv(variables, samples - variables + 1, beta * (1 - _SAFETY))))
@@ -72,8 +71,8 @@ def samples_needed(epsilon: float, beta: float, n_variables: int) -> int:
         >>> samples_needed(0.01, 1e-6, n_variables=50)
         9086
     """
-    epsilon, beta = _probability("epsilon", epsilon), _probability("beta", beta)
-    variables = _count("n_variables", n_variables)
+    epsilon, beta = probability("epsilon", epsilon), probability("beta", beta)
+    variables = whole_number("n_variables", n_variables)
     low = high = variables
     while a_priori_epsilon(high, variables, beta) > epsilon:
         low, high = high, 2 * high
@@ -131,8 +130,8 @@ def a_posteriori_epsilon(n_samples: int, n_support: int, beta: float, *, degener
         >>> round(a_posteriori_epsilon(10_000, 20, 0.01), 5)
         0.00394
     """
-    samples, support = _count("n_samples", n_samples), _count("n_support", n_support, least=0)
-    beta = _probability("beta", beta)
+    samples, support = whole_number("n_samples", n_samples), whole_number("n_support", n_support, least=0)
+    beta = probability("beta", beta)
     if support > samples:
         raise ArgumentError(f"n_support: expected at most n_samples = {samples}, got {support}")
     if support == samples:
@@ -185,8 +184,8 @@ def patience_epsilon(patience: int, n_changes: int, beta: float) -> float:
         >>> round(patience_epsilon(5_000, 300, 0.01), 5)
         0.0032
     """
-    patience, changes = _count("patience", patience), _count("n_changes", n_changes, least=0)
-    log_share = math.log(_probability("beta", beta)) - math.log1p(changes) - math.log(changes + 2)
+    patience, changes = whole_number("patience", patience), whole_number("n_changes", n_changes, least=0)
+    log_share = math.log(probability("beta", beta)) - math.log1p(changes) - math.log(changes + 2)
     return _rounded_up(-math.expm1(log_share / patience))
 
 
@@ -208,31 +207,12 @@ def fixed_bias_interval(n_satisfied: int, n_samples: int, confidence: float) -> 
         >>> print(f"{low:.4f} to {high:.4f}")
         0.9787 to 0.9963
     """
-    samples, satisfied = _count("n_samples", n_samples), _count("n_satisfied", n_satisfied, least=0)
+    samples = whole_number("n_samples", n_samples)
+    satisfied = whole_number("n_satisfied", n_satisfied, least=0)
     if satisfied > samples:
         raise ArgumentError(f"n_satisfied: expected at most n_samples = {samples}, got {satisfied}")
-    return clopper_pearson(satisfied, samples, _probability("confidence", confidence))
+    return clopper_pearson(satisfied, samples, probability("confidence", confidence))
 
 
 def _rounded_up(epsilon: float) -> float:
     return min(1.0, epsilon * _ROUND_UP)
-
-
-def _count(name: str, value: object, least: int = 1) -> int:
-    try:
-        count = -1 if isinstance(value, bool) else operator.index(cast(SupportsIndex, value))
-    except TypeError:
-        count = -1
-    if count < least:
-        raise ArgumentError(f"{name}: expected a whole number of at least {least}, got {value!r}")
-    return count
-
-
-def _probability(name: str, value: float) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not 0 < number < 1:
-        raise ArgumentError(f"{name}: expected a number between 0 and 1, both excluded, got {value!r}")
-    return number

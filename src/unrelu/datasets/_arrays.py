@@ -52,7 +52,7 @@ def read_npz(path: Path) -> Dataset:
                     return _read_array(f"{path}: {name}", stream, members[name].file_size)
 
             return _chosen(path, list(members), read)
-    # RuntimeError: encrypted; NotImplementedError: unknown compression
+    # A RuntimeError, or a kind of it: encrypted, or compressed in a way that zipfile does not know.
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise DataError(f"{path}: cannot be read as a NumPy .npz archive ({error})") from error
 

@@ -8,8 +8,9 @@ from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
+from unrelu._checks import whole_number
 from unrelu.domains._arrays import Array, Device, Dtype, Floats, Generator, Tensor, as_points, namespace
-from unrelu.domains._checks import number, whole_number
+from unrelu.domains._checks import number
 from unrelu.errors import ArgumentError
 
 

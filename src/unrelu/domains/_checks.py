@@ -2,28 +2,10 @@
 
 from __future__ import annotations
 
-import operator
-from typing import SupportsIndex, cast
-
 import numpy as np
 
 from unrelu.domains._arrays import Floats, as_numpy
 from unrelu.errors import ArgumentError
-
-
-def whole_number(name: str, value: object) -> int:
-    """`value` as a positive int.
-
-    Raises:
-        ArgumentError: It is not a whole number of at least 1.
-    """
-    try:
-        number = -1 if isinstance(value, bool) else operator.index(cast(SupportsIndex, value))
-    except TypeError:
-        number = -1
-    if number < 1:
-        raise ArgumentError(f"{name}: expected a whole number of at least 1, got {value!r}")
-    return number
 
 
 def parameter(name: str, value: object, *, infinite: bool = False) -> float | Floats:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from unrelu._checks import whole_number
 from unrelu.domains._arrays import Array, Device, Dtype, Generator, Tensor, as_points, is_tensor, namespace
 from unrelu.domains._base import draw_options
-from unrelu.domains._checks import number, whole_number
+from unrelu.domains._checks import number
 from unrelu.errors import ArgumentError
 
 
