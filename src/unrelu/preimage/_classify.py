@@ -14,9 +14,8 @@ import numpy as np
 from unrelu.domains import Box, Domain
 from unrelu.errors import ArgumentError
 from unrelu.frames._frame import to_dense
-from unrelu.preimage._cone import Cone
 from unrelu.preimage._result import Certificate, ConeProof, Evidence, Kind, Preimage, cone_proof
-from unrelu.preimage._scaled import ScaledRows, scaled_rows
+from unrelu.preimage.cones import Cone, ScaledRows, scaled_rows
 
 if TYPE_CHECKING:
     from unrelu.frames import Frame

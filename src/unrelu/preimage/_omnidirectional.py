@@ -9,7 +9,7 @@ import numpy as np
 
 from unrelu.arrays import to_tensor
 from unrelu.errors import ArgumentError
-from unrelu.preimage._scaled import scaled_rows
+from unrelu.preimage.cones import scaled_rows
 
 if TYPE_CHECKING:
     from unrelu.arrays import Array

@@ -16,13 +16,12 @@ from unrelu.frames import analyse_points
 from unrelu.frames._frame import to_dense
 from unrelu.preimage._classify import TOO_LARGE, Classifier
 from unrelu.preimage._result import Certificate, ConeProof, Evidence, Kind, OutputError, Preimage, cone_proof
-from unrelu.preimage._scaled import scaled_rows
-from unrelu.preimage._span import pivots
+from unrelu.preimage.cones import pivots, scaled_rows
 from unrelu.solvers import minimize
 
 if TYPE_CHECKING:
     from unrelu.layers import ReLULayer
-    from unrelu.preimage._cone import Cone
+    from unrelu.preimage.cones import Cone
 
 _ROUNDING = 16.0  # allowed on top of the dtype's rounding error and the number of terms
 _NEAR = 1e-6  # violation, of a row scaled to largest number 1, that the solver does not tell from none

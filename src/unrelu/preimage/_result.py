@@ -11,7 +11,7 @@ import numpy as np
 from unrelu.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from unrelu.preimage._cone import Cone
+    from unrelu.preimage.cones import Cone
 
 
 class Kind(StrEnum):

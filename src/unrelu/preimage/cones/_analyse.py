@@ -11,10 +11,10 @@ from __future__ import annotations
 import numpy as np
 import scipy.linalg
 
-from unrelu.preimage._cone import Cone
-from unrelu.preimage._exact_cone import EXACT_ENTRIES, exact_cone
-from unrelu.preimage._partition import Partition, partition
-from unrelu.preimage._span import (
+from unrelu.preimage.cones._cone import Cone
+from unrelu.preimage.cones._exact import EXACT_ENTRIES, exact_cone
+from unrelu.preimage.cones._partition import Partition, partition
+from unrelu.preimage.cones._span import (
     Pivots,
     certified_sigma,
     length_bound,

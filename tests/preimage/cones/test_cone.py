@@ -9,10 +9,10 @@ import pytest
 from tests.frames.matrices import KINDS
 from tests.preimage.checks import check_direction, exact, rank
 from tests.reference import preimage as reference
-from unrelu.preimage import _analyse_cone, _exact_cone
-from unrelu.preimage._analyse_cone import analyse_cone
-from unrelu.preimage._exact_partition import exact_partition
-from unrelu.preimage._span import certified_sigma, length_bound
+from unrelu.preimage.cones import _analyse, _exact
+from unrelu.preimage.cones._analyse import analyse_cone
+from unrelu.preimage.cones._exact_partition import exact_partition
+from unrelu.preimage.cones._span import certified_sigma, length_bound
 
 
 def truth(equalities: np.ndarray, inequalities: np.ndarray) -> int:
@@ -38,7 +38,7 @@ def test_bounds_enclose_the_dimension_in_either_arithmetic(kind, monkeypatch):
         decided = analyse_cone(equalities, inequalities)
         assert decided.low == decided.high == dimension
         with monkeypatch.context() as context:
-            context.setattr(_analyse_cone, "EXACT_ENTRIES", -1)
+            context.setattr(_analyse, "EXACT_ENTRIES", -1)
             cone = analyse_cone(equalities, inequalities)
         assert cone.low <= dimension <= cone.high
         open_in_floats += cone.low < cone.high
@@ -48,9 +48,9 @@ def test_bounds_enclose_the_dimension_in_either_arithmetic(kind, monkeypatch):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_simplex_where_the_guess_is_no_good(kind, monkeypatch):
-    monkeypatch.setattr(_exact_cone, "partition", lambda *_: None)
+    monkeypatch.setattr(_exact, "partition", lambda *_: None)
     for equalities, inequalities in cases(kind, 15):
-        cone = _exact_cone.exact_cone(equalities, inequalities)
+        cone = _exact.exact_cone(equalities, inequalities)
         assert cone.low == cone.high == truth(equalities, inequalities)
         if cone.direction is not None:
             assert all(isinstance(v, Fraction) for v in cone.direction)
@@ -85,9 +85,9 @@ def test_sigma_is_a_lower_bound(n, rng):
 
 def test_a_direction_off_the_equalities_is_not_taken_at_its_word():
     basis, strict = np.array([[1.0, 0.0]]), np.array([[-1.0, 1e-3]])
-    assert not _analyse_cone._is_direction(basis, strict, np.array([1e-3, 0.0]), 1.0)
-    assert _analyse_cone._is_direction(basis, strict, np.array([1e-9, -1.0]), 1.0)
-    assert not _analyse_cone._is_direction(basis, strict[:0], np.array([1.0, 0.0]), 1.0)
+    assert not _analyse._is_direction(basis, strict, np.array([1e-3, 0.0]), 1.0)
+    assert _analyse._is_direction(basis, strict, np.array([1e-9, -1.0]), 1.0)
+    assert not _analyse._is_direction(basis, strict[:0], np.array([1.0, 0.0]), 1.0)
 
 
 @pytest.mark.parametrize("noise", [0.0, 1e-15, 1e-8, 1e-2])
@@ -100,7 +100,7 @@ def test_directions_are_accepted_only_where_their_correction_keeps_the_signs(noi
         kernel = np.linalg.svd(zero)[2][2:].T
         direction = kernel @ np.linalg.lstsq(strict @ kernel, -np.ones(2), rcond=None)[0]
         direction += noise * rng.standard_normal(4)
-        if sigma > 0 and _analyse_cone._is_direction(zero, strict, direction, sigma):
+        if sigma > 0 and _analyse._is_direction(zero, strict, direction, sigma):
             accepted += 1
             check_direction(np.vstack([zero, strict]), [0, 1], [2, 3], direction)
     assert accepted > 0 or noise > 1e-3

@@ -8,8 +8,8 @@ from fractions import Fraction
 import numpy as np
 
 from unrelu.frames._scaling import near_one
-from unrelu.preimage._analyse_cone import analyse_cone
-from unrelu.preimage._cone import Cone
+from unrelu.preimage.cones._analyse import analyse_cone
+from unrelu.preimage.cones._cone import Cone
 
 
 @dataclass(frozen=True)
