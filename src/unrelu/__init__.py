@@ -18,17 +18,28 @@ if TYPE_CHECKING:
     from unrelu.injectivity import Decision, Verdict, decide
     from unrelu.inverse import InverseResult, invert
     from unrelu.layers import Network, ReLULayer, trace
-    from unrelu.preimage import Preimage, Preimages, preimage, preimages
+    from unrelu.preimage import (
+        Collision,
+        NetworkPreimage,
+        Preimage,
+        Preimages,
+        collide,
+        network_preimage,
+        preimage,
+        preimages,
+    )
 
 _HOMES = {
     "AuditResult": "audit",
     "Ball": "domains",
     "BiasEstimate": "bias",
     "Box": "domains",
+    "Collision": "preimage",
     "Decision": "injectivity",
     "Domain": "domains",
     "InverseResult": "inverse",
     "Network": "layers",
+    "NetworkPreimage": "preimage",
     "Orthant": "domains",
     "Polytope": "domains",
     "Preimage": "preimage",
@@ -40,10 +51,12 @@ _HOMES = {
     "analyse_points": "frames",
     "audit": "audit",
     "bias": "bias",
+    "collide": "preimage",
     "decide": "injectivity",
     "estimate_bias": "bias",
     "invert": "inverse",
     "load": "datasets",
+    "network_preimage": "preimage",
     "nn": "nn",
     "preimage": "preimage",
     "preimages": "preimage",
@@ -67,9 +80,11 @@ __all__ = [
     "analyse_points",
     "audit",
     "bias",
+    "collide",
     "decide",
     "estimate_bias",
     "invert",
+    "network_preimage",
     "preimage",
     "preimages",
     # remedies
@@ -77,8 +92,10 @@ __all__ = [
     # answers
     "AuditResult",
     "BiasEstimate",
+    "Collision",
     "Decision",
     "InverseResult",
+    "NetworkPreimage",
     "Preimage",
     "Preimages",
     "Verdict",

@@ -20,10 +20,27 @@ class Theme:
     grid: str
     bar: str
     mark: str
+    third: str
 
 
-LIGHT = Theme(paper="#ffffff", ink="#1f2328", muted="#59636e", grid="#dfe3e8", bar="#0072b2", mark="#d55e00")
-DARK = Theme(paper="#15181c", ink="#e6e8eb", muted="#a3adb8", grid="#343b43", bar="#56b4e9", mark="#e69f00")
+LIGHT = Theme(
+    paper="#ffffff",
+    ink="#1f2328",
+    muted="#59636e",
+    grid="#dfe3e8",
+    bar="#0072b2",
+    mark="#d55e00",
+    third="#e69f00",
+)
+DARK = Theme(
+    paper="#15181c",
+    ink="#e6e8eb",
+    muted="#a3adb8",
+    grid="#343b43",
+    bar="#56b4e9",
+    mark="#e69f00",
+    third="#cc79a7",
+)
 
 
 @contextmanager

@@ -4,15 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from unrelu.audit._result import (
-    AuditResult,
-    Example,
-    Histogram,
-    LayerAudit,
-    Quantiles,
-    Share,
-    SkippedNode,
-)
+from unrelu.audit._figures import CollisionExample, Example, Histogram, PreimageKinds, Quantiles, Share
+from unrelu.audit._result import AuditResult, LayerAudit, SkippedNode
 
 HOSTILE = "<script>alert(1)</script>\"'&$\\frac$[red]{{7*7}}\x1b[31m\u202e\ud800漢"
 
@@ -35,6 +28,28 @@ def examples(shape=(1, 8, 8), count=3):
         error = float(np.linalg.norm(back - original) / np.linalg.norm(original))
         made.append(Example(17 * index, original, back, 1 - index % 2, error))
     return tuple(made)
+
+
+def collisions(shape=(1, 8, 8), count=2):
+    shown = examples(shape, 2 * count)
+    return tuple(
+        CollisionExample(
+            index,
+            5,
+            original=one.original,
+            other=0.5 * one.original + 0.5 * two.original,
+            target=two.original,
+            distance=2.5,
+            target_distance=0.8,
+            output_difference=1e-16,
+        )
+        for index, (one, two) in enumerate(zip(shown[::2], shown[1::2], strict=True))
+    )
+
+
+def preimages():
+    counts = {"singleton": (0, 0, 3), "bounded": (1, 3, 1), "unbounded": (2, 0, 0), "undecided": (0, 0, 0)}
+    return PreimageKinds(10, (59.5, 61.5, 63.5, 65.5), counts, Quantiles(1.0, 1.0, 3.0, 5.0, 5.0), 1)
 
 
 def histogram(values):
@@ -94,6 +109,8 @@ def realistic(**changes):
             in_shape=(1, 28, 28),
             out_shape=(12, 16, 16),
             examples=examples((1, 28, 28), 4),
+            preimages=preimages(),
+            collisions=collisions((1, 28, 28)),
             rank_certified=False,
             notes=("2 samples lie within rounding of a face of their cell.",),
         ),

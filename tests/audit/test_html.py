@@ -106,7 +106,7 @@ def test_says_what_was_found():
     ):
         assert expected in text
     assert "PARTIAL" not in text
-    assert len(reader.all("img")) == 1 + 3 + 2
+    assert len(reader.all("img")) == 1 + 3 + 2 + 1 + 2  # overview, active rows, examples, kinds, collisions
 
 
 def test_says_over_how_many_samples_errors_are():
@@ -148,6 +148,17 @@ def test_reconstructions_in_two_columns(count, pictures):
     told = [image["alt"] for image in reader.all("img")][2:]
     assert len(told) == pictures
     assert sum(alt.count("relative error") for alt in told) == count
+
+
+def test_preimages_and_collisions():
+    layers = (factory.layer(preimages=factory.preimages(), collisions=factory.collisions(count=3)),)
+    page = to_html(factory.realistic(layers=layers))
+    told = [image["alt"] for image in read(page).all("img")][2:]
+    assert [alt.split()[0] for alt in told] == ["Histogram", "Samples,", "Samples,"]
+    assert sum(alt.count("outputs differ") for alt in told) == 3
+    assert "a bounded set of inputs has the same output" in page
+    assert "neither of these was proved" not in page  # of a kind that no sample has
+    assert "What shares an output" not in to_html(factory.realistic(layers=(factory.layer(),)))
 
 
 def test_what_is_no_image_is_left_out():

@@ -10,12 +10,14 @@ import pytest
 
 from tests.audit import factory
 from unrelu.audit import _json
-from unrelu.audit._result import Quantiles
+from unrelu.audit._figures import Quantiles
 from unrelu.errors import DataError, OutputError
 
 
 def without_examples(result):
-    return replace(result, layers=tuple(replace(layer, examples=()) for layer in result.layers))
+    return replace(
+        result, layers=tuple(replace(layer, examples=(), collisions=()) for layer in result.layers)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +42,8 @@ def test_fits_its_schema_and_comes_back(case, validator):
     for layer, first in zip(again.layers, result.layers, strict=True):
         assert [e.index for e in layer.examples] == [e.index for e in first.examples]
         assert all(e.original.size == 0 for e in layer.examples)
+        assert [c.target_distance for c in layer.collisions] == [c.target_distance for c in first.collisions]
+        assert all(c.other.size == 0 for c in layer.collisions)
 
 
 def test_figures_that_are_not_finite_become_null(validator):

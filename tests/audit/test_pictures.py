@@ -10,8 +10,9 @@ from PIL import Image
 
 from tests.audit import factory
 from unrelu._drawing import DARK, LIGHT
+from unrelu.audit import _image_rows as rows
 from unrelu.audit import _pictures as pictures
-from unrelu.audit._result import Example, Histogram
+from unrelu.audit._figures import Example, Histogram
 
 
 def check(picture):
@@ -44,28 +45,49 @@ def test_pictures(case, theme):
 )
 def test_images(shape):
     examples = factory.examples(shape, 2)
-    assert all(map(pictures.drawable, examples))
-    check(pictures.reconstructions("fc1", examples))
+    assert all(map(rows.drawable, [example.original for example in examples]))
+    check(rows.reconstructions("fc1", examples))
 
 
 @pytest.mark.parametrize("shape", [(64,), (2, 8, 8), (1, 3, 8, 8), (0,), (1, 0, 8)])
 def test_what_is_no_image_is_not_drawn(shape):
-    assert not pictures.drawable(Example(0, np.zeros(shape), np.zeros(shape), 1, 0.0))
+    assert not rows.drawable(np.zeros(shape))
 
 
 @pytest.mark.parametrize("fill", [0.0, 1.0, np.nan, np.inf, -1e30])
 def test_extreme_pixels(fill):
     image = np.full((1, 6, 6), fill)
     example = Example(3, np.zeros((1, 6, 6)), image, 0, float("nan"))
-    check(pictures.reconstructions("fc1", [example, replace(example, original=image)]))
+    check(rows.reconstructions("fc1", [example, replace(example, original=image)]))
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (3, 8, 8), (1, 40, 3)])
+@pytest.mark.parametrize("aimed", [True, False])
+def test_collisions(shape, aimed):
+    shown = factory.collisions(shape)
+    if not aimed:
+        shown = [replace(c, target_index=None, target=None, target_distance=None) for c in shown]
+    picture = rows.collisions("fc1", shown)
+    check(picture)
+    assert ("to sample 5" in picture.alt) == aimed
+    assert "outputs differ by 1e-16" in picture.alt
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK])
+def test_kinds_of_preimages(theme):
+    layer = factory.layer(preimages=factory.preimages())
+    picture = pictures.preimage_kinds(layer, layer.preimages, theme)
+    check(picture)
+    assert picture.alt.endswith("3 singleton, 5 bounded, 2 unbounded.")
+    assert len(picture.figure.axes[0].patches) == 3
 
 
 def test_captions_and_alternative_texts():
     layer = factory.realistic().layers[0]
-    told = [pictures.caption(replace(layer.examples[1], singleton=fate)) for fate in (1, 0, -1)]
+    told = [rows.caption(replace(layer.examples[1], singleton=fate)) for fate in (1, 0, -1)]
     for fate, text in zip(("given back", "lost", "undecided"), told, strict=True):
         assert text.startswith(f"sample 17 · {fate} · relative error 0.")
-    assert "sample 17 · lost" in pictures.reconstructions(layer.name, layer.examples).alt
+    assert "sample 17 · lost" in rows.reconstructions(layer.name, layer.examples).alt
     assert "784 are needed" in pictures.active_rows(layer).alt
     assert "fc2 0 %" in pictures.overview(factory.realistic().layers).alt
 

@@ -8,7 +8,8 @@ from rich.console import Console
 
 from tests.audit import factory
 from unrelu.audit import _table
-from unrelu.audit._result import Quantiles, SkippedNode
+from unrelu.audit._figures import Quantiles
+from unrelu.audit._result import SkippedNode
 
 
 def shown(result, width):

@@ -11,10 +11,24 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 ZOO = """
+import torch
 from torch import nn
 
 def build():
     return nn.Sequential(nn.Linear(4, 12), nn.ReLU(), nn.Linear(12, 3))
+
+def narrow():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, 2), nn.ReLU(), nn.Linear(2, 2))
+
+def wide():
+    layer = nn.Linear(4, 8)
+    layer.weight.data = torch.cat([torch.eye(4), -torch.eye(4)])
+    return nn.Sequential(layer, nn.ReLU())
+
+def digits():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 20), nn.ReLU(), nn.Linear(20, 10))
 
 def linear():
     return nn.Linear(4, 3)
@@ -63,6 +77,7 @@ def fill(folder):
     (folder / "handmade_zoo.py").write_text(ZOO)
     (folder / "handmade_broken.py").write_text("def f(:\n")
     (folder / "junk.safetensors").write_bytes(b"hello")
+    (folder / "junk.json").write_text('{"format": "something"}')
     (folder / "weights.pt").write_bytes(b"hello")
 
 

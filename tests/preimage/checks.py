@@ -83,7 +83,7 @@ def rank(matrix: np.ndarray, rows: list[int]) -> int:
 def check_preimage(weight, bias, result, G=None) -> None:
     """The certificate proves the kind and the dimension that the result states."""
     matrix = weight if G is None else np.concatenate([weight, G])
-    n, certificate = weight.shape[1], result.certificate
+    n, certificate = weight.shape[1], result.proof
     if certificate.spanning is not None:
         assert result.kind == "singleton"
         assert rank(matrix, certificate.spanning.tolist()) == n

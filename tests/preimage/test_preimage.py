@@ -23,7 +23,7 @@ def compare(weight, bias, x, domain=None) -> bool:
     assert result.kind in {kind, "undecided"}
     assert result.dimension in {dimension, -1}
     assert result.evidence == (Evidence.NONE if result.kind == "undecided" else Evidence.EXACT)
-    assert result.radius == 0 or result.certificate.spanning is not None
+    assert result.radius == 0 or result.proof.spanning is not None
     check_preimage(weight, bias, result, G)
     return (str(result.kind), result.dimension) != (kind, dimension)
 
@@ -121,7 +121,7 @@ def test_cases_of_the_theorem():
     assert (edge.kind, edge.dimension) == (Kind.BOUNDED, 1)
     pinned = preimage(ReLULayer(cross), np.zeros(2))  # k = 2 and yet a singleton: Theorem 4 (ii)
     assert (pinned.kind, pinned.dimension) == (Kind.SINGLETON, 0)
-    assert pinned.certificate.spanning is None
+    assert pinned.proof.spanning is None
     strip = preimage(ReLULayer(cross[:2], -np.ones(2)), np.zeros(2))
     assert (strip.kind, strip.dimension) == (Kind.UNBOUNDED, 2)
     line = preimage(ReLULayer(cross[:2]), np.zeros(2))
@@ -149,13 +149,13 @@ def test_outputs_of_whole_numbers(seed):
         if kind == "empty":
             with pytest.raises(OutputError, match="no input") as refusal:
                 preimage(ReLULayer(weight, bias), y=y)
-            check_refusal(weight, bias, y, refusal.value.certificate)
+            check_refusal(weight, bias, y, refusal.value.certificate.output)
             continue
         result = preimage(ReLULayer(weight, bias), y=y)
         assert (str(result.kind), result.dimension) == (kind, dimension)
         assert result.evidence == Evidence.EXACT
         check_preimage(weight, bias, result)
-        proof = result.certificate.output
+        proof = result.proof.output
         check_system(weight, bias, y, proof)
         assert m + 1 not in proof.implied and proof.direction is not None
         assert ReLULayer(weight, bias).apply(result.x) == pytest.approx(y, abs=1e-9)

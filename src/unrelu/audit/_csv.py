@@ -7,6 +7,7 @@ import io
 import math
 from typing import TYPE_CHECKING, Any
 
+from unrelu.audit._figures import KINDS
 from unrelu.errors import MissingExtraError
 from unrelu.output import write_text
 
@@ -100,12 +101,18 @@ def _columns() -> dict[str, Callable[[AuditResult, LayerAudit], Any]]:
         columns[f"singleton_{part}"] = _attribute("singleton", name)
     for figure in _FIGURES:
         columns |= {f"{figure}_{short}": _attribute(figure, name) for short, name in _QUANTILES.items()}
+    columns |= {f"preimage_{kind}": _preimages_of(kind) for kind in KINDS}
     columns["tests"] = lambda _, layer: "; ".join(
         f"{test}={settled}" for test, settled in layer.tests.items()
     )
     columns["seconds"] = _attribute("seconds")
     columns["notes"] = lambda _, layer: " | ".join(layer.notes)
     return columns
+
+
+def _preimages_of(kind: str) -> Callable[[AuditResult, LayerAudit], Any]:
+    """A reader of the number of samples with preimages of one kind."""
+    return lambda _, layer: None if layer.preimages is None else sum(layer.preimages.counts[kind])
 
 
 def _attribute(*path: str) -> Callable[[AuditResult, LayerAudit], Any]:

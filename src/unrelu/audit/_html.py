@@ -4,26 +4,36 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from unrelu._drawing import DARK, LIGHT
-from unrelu.audit import _pictures, _words
+from unrelu.audit import _image_rows, _pictures, _words
+from unrelu.audit._figures import CollisionExample, Example
 from unrelu.output import write_text
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
+    from unrelu._drawing import Theme
+    from unrelu.audit._pictures import Picture
     from unrelu.audit._result import AuditResult, LayerAudit
 
+_E = TypeVar("_E", Example, CollisionExample)
 _TESTS = {
     "structure": "the whole matrix has rank below n, so no sample can be given back",
     "count": "fewer than n rows are active; or n are, and any n rows are known to be independent",
     "rank": "the rank of the active rows, proved",
     "boundary": "undecided: rows whose pre-activation is exactly 0 make the difference",
     "precision": "undecided: the active rows are too close to dependent for the arithmetic spent on them",
+}
+_KINDS = {
+    "singleton": "the sample is the only input with its output",
+    "bounded": "a bounded set of inputs has the same output",
+    "unbounded": "inputs arbitrarily far away have the same output",
+    "undecided": "neither of these was proved",
 }
 _THEMES = (LIGHT, DARK)
 _FILTERS = (
@@ -57,7 +67,9 @@ class _Section:
 
     layer: LayerAudit
     active: _Image
+    kinds: _Image | None
     reconstructions: list[_Image]
+    collisions: list[_Image]
 
 
 def to_html(result: AuditResult, path: str | os.PathLike[str] | None = None, force: bool = False) -> str:
@@ -86,6 +98,7 @@ def to_html(result: AuditResult, path: str | os.PathLike[str] | None = None, for
             coverage=_words.coverage(result),
             overview=_overview(result),
             tests=_TESTS,
+            kinds=_KINDS,
             sections=[_section(layer) for layer in result.layers],
         )
     )
@@ -113,13 +126,24 @@ def _template(name: str) -> str:
 
 def _section(layer: LayerAudit) -> _Section:
     active = (_pictures.active_rows(layer, theme) for theme in _THEMES)
-    examples = [example for example in layer.examples if _pictures.drawable(example)]
-    middle = -(-len(examples) // 2)
-    columns = [part for part in (examples[:middle], examples[middle:]) if part]
-    images = [
-        _image(_pictures.reconstructions(layer.name, part, theme) for theme in _THEMES) for part in columns
-    ]
-    return _Section(layer, _image(active), images)
+    kinds = layer.preimages
+    return _Section(
+        layer,
+        _image(active),
+        _image(_pictures.preimage_kinds(layer, kinds, theme) for theme in _THEMES) if kinds else None,
+        _columns(layer.name, layer.examples, _image_rows.reconstructions),
+        _columns(layer.name, layer.collisions, _image_rows.collisions),
+    )
+
+
+def _columns(
+    name: str, examples: Sequence[_E], draw: Callable[[str, list[_E], Theme], Picture]
+) -> list[_Image]:
+    """Draw the examples that are images, in two columns."""
+    shown = [example for example in examples if _image_rows.drawable(example.original)]
+    middle = -(-len(shown) // 2)
+    columns = [part for part in (shown[:middle], shown[middle:]) if part]
+    return [_image(draw(name, part, theme) for theme in _THEMES) for part in columns]
 
 
 def _overview(result: AuditResult) -> _Image | None:
@@ -128,7 +152,7 @@ def _overview(result: AuditResult) -> _Image | None:
     return _image(_pictures.overview(result.layers, theme) for theme in _THEMES)
 
 
-def _image(pictures: Iterable[_pictures.Picture]) -> _Image:
+def _image(pictures: Iterable[Picture]) -> _Image:
     """A picture's light and dark variant as the page needs them."""
     light, dark = pictures
     return _Image(light.uri(), dark.uri(), light.alt)

@@ -48,5 +48,22 @@ def fit(data: Dataset, network: Network) -> np.ndarray:
     raise DataError(f"{data.name}: its samples have shape {given}, but {network.origin} takes {wanted}")
 
 
+def shown_shape(data: Dataset, inputs: np.ndarray) -> tuple[int, ...] | None:
+    """Return the shape in which a flat input of the model is a sample of the data.
+
+    Args:
+        data: The data.
+        inputs: What `fit` made of them.
+
+    Returns:
+        The shape; ``None`` where the model takes the entries in another order, channels last.
+    """
+    given, wanted = data.inputs.shape[1:], inputs.shape[1:]
+    if data.layout != "CHW":
+        return wanted
+    reordered = len(wanted) == 3 and given[0] > 1 and wanted != given
+    return None if reordered else given
+
+
 def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(length for length in shape if length != 1) or (1,)

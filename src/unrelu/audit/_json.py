@@ -11,15 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from unrelu.audit._result import (
-    AuditResult,
-    Example,
-    Histogram,
-    LayerAudit,
-    Quantiles,
-    Share,
-    SkippedNode,
-)
+from unrelu.audit._figures import CollisionExample, Example, Histogram, PreimageKinds, Quantiles, Share
+from unrelu.audit._result import AuditResult, LayerAudit, SkippedNode
 from unrelu.errors import DataError
 from unrelu.output import write_text
 
@@ -84,9 +77,8 @@ def schema() -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     """Dataclasses to dictionaries, arrays left out, figures not finite to ``None``."""
     if is_dataclass(value):
-        entry = {f.name: getattr(value, f.name) for f in fields(value)}
-        entry = {name: _plain(part) for name, part in entry.items() if not isinstance(part, np.ndarray)}
-        return entry | _derived(value)
+        names = [f.name for f in fields(value) if f.name not in _PIXELS]
+        return {name: _plain(getattr(value, name)) for name in names} | _derived(value)
     if isinstance(value, Mapping):
         return {str(key): _plain(part) for key, part in value.items()}
     if isinstance(value, (tuple, list)):
@@ -109,8 +101,7 @@ def _build(kind: type, entry: Mapping[str, Any]) -> Any:
     parts = {
         f.name: readers.get(f.name, _value)(entry[f.name]) for f in fields(kind) if f.name not in _PIXELS
     }
-    if kind is Example:
-        parts |= {name: np.empty(0) for name in _PIXELS}
+    parts |= {f.name: np.empty(0) for f in fields(kind) if f.name in _PIXELS}
     return kind(**parts)
 
 
@@ -131,7 +122,11 @@ def _many(kind: type) -> Callable[[Any], Any]:
     return lambda entries: tuple(_build(kind, entry) for entry in entries)
 
 
-_PIXELS = ("original", "reconstruction")
+def _counts(part: Any) -> dict[str, tuple[int, ...]]:
+    return {str(kind): tuple(column) for kind, column in part.items()}
+
+
+_PIXELS = ("original", "reconstruction", "other", "target")
 _FIGURES = ("active", "input_norm", "radius", "error", "error_other", "condition")
 _READERS: dict[type, dict[str, Callable[[Any], Any]]] = {
     AuditResult: {
@@ -142,10 +137,13 @@ _READERS: dict[type, dict[str, Callable[[Any], Any]]] = {
     },
     LayerAudit: {name: _one(Quantiles) for name in _FIGURES}
     | {"active_histogram": _one(Histogram), "singleton": _one(Share), "examples": _many(Example)}
+    | {"preimages": _one(PreimageKinds), "collisions": _many(CollisionExample)}
     | {"tests": dict, "seconds": _number},
     Quantiles: dict.fromkeys(("minimum", "low", "median", "high", "maximum"), _number),
     Share: dict.fromkeys(("low", "high", "confidence"), _number),
     Example: {"relative_error": _number},
+    CollisionExample: {"distance": _number, "output_difference": _number},
+    PreimageKinds: {"counts": _counts, "dimension": _one(Quantiles)},
     Histogram: {},
     SkippedNode: {},
 }

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from unrelu._statistics import clopper_pearson
-from unrelu.audit._result import Example, Histogram, LayerAudit, Quantiles, Share
+from unrelu.audit._figures import CollisionExample, Example, Histogram, Quantiles, Share
+from unrelu.audit._preimages import kinds_of
+from unrelu.audit._result import LayerAudit
 from unrelu.frames import Evidence, analyse_points, frame_of
 from unrelu.inverse import invert
+from unrelu.preimage import preimages
 
 if TYPE_CHECKING:
     import torch
@@ -20,7 +23,6 @@ if TYPE_CHECKING:
     from unrelu.frames import PointAnalysis
     from unrelu.layers import ReLULayer
 
-_BINS = 40
 _EXAMPLES = 6
 
 
@@ -37,6 +39,10 @@ class _Batch:
     condition: np.ndarray
     originals: np.ndarray
     reconstructions: np.ndarray
+    preimage: np.ndarray
+    dimension: np.ndarray
+    classified_active: np.ndarray
+    linear_programs: int
     seconds: float
 
 
@@ -63,12 +69,13 @@ class LayerAccount:
         """Samples seen so far."""
         return sum(len(batch.norm) for batch in self.batches)
 
-    def add(self, inputs: torch.Tensor, chosen: np.ndarray, first: int) -> None:
+    def add(self, inputs: torch.Tensor, chosen: np.ndarray, classified: np.ndarray, first: int) -> None:
         """Account for a batch.
 
         Args:
             inputs: The layer's inputs, shape ``(batch, n)``.
             chosen: Positions in the batch whose inputs are to be reconstructed.
+            classified: Positions whose preimages are to be classified.
             first: Number of the first sample in the data.
         """
         start = time.perf_counter()
@@ -76,6 +83,7 @@ class LayerAccount:
         outputs = self.layer.apply(inputs)
         x = inputs[chosen]
         back = invert(self.layer, outputs[chosen], frame=self.frame)
+        kinds = preimages(self.layer, inputs[classified], frame=self.frame)
         size = x.norm(dim=1).clamp(min=np.finfo(float).tiny)
         shown = slice(None) if self.data_shape else slice(0)
         self.batches.append(
@@ -89,6 +97,10 @@ class LayerAccount:
                 condition=back.condition.cpu().numpy(),
                 originals=x[shown].cpu().numpy(),
                 reconstructions=back.x[shown].cpu().numpy(),
+                preimage=kinds.kinds,
+                dimension=kinds.dimensions,
+                classified_active=points.n_active[classified],
+                linear_programs=kinds.n_lp,
                 seconds=time.perf_counter() - start,
             )
         )
@@ -98,8 +110,8 @@ class LayerAccount:
         owners = [batch if hasattr(batch, name) else batch.points for batch in self.batches]
         return np.concatenate([getattr(owner, name) for owner in owners])
 
-    def report(self, confidence: float) -> LayerAudit:
-        """Return what was found so far."""
+    def report(self, confidence: float, collisions: tuple[CollisionExample, ...]) -> LayerAudit:
+        """Return what was found so far, with the collisions to be shown."""
         start = time.perf_counter()
         layer, frame = self.layer, self.frame
         low, high = frame.rank_bounds(np.arange(frame.m))
@@ -125,7 +137,7 @@ class LayerAccount:
             antiparallel_rows=lines.antiparallel_rows,
             samples=len(n_active),
             active=Quantiles.of(n_active),
-            active_histogram=_histogram(n_active),
+            active_histogram=Histogram.of(n_active),
             singleton=_share(int((singleton == 1).sum()), int((singleton >= 0).sum()), confidence),
             undecided=int((singleton < 0).sum()),
             tests=dict(sorted(tests.items())),
@@ -135,6 +147,13 @@ class LayerAccount:
             error=Quantiles.of_finite(error[kind == 1]),
             error_other=Quantiles.of_finite(error[kind != 1]),
             condition=Quantiles.of_finite(self._joined("condition")[kind == 1]),
+            preimages=kinds_of(
+                self._joined("preimage"),
+                self._joined("dimension"),
+                self._joined("classified_active"),
+                sum(batch.linear_programs for batch in self.batches),
+            ),
+            collisions=collisions,
             examples=self._examples(error, kind) if self.data_shape else (),
             seconds=sum(batch.seconds for batch in self.batches) + time.perf_counter() - start,
             notes=self._notes(tests),
@@ -170,12 +189,3 @@ class LayerAccount:
 
 def _share(count: int, total: int, confidence: float) -> Share:
     return Share(count, total, *clopper_pearson(count, total, confidence), confidence)
-
-
-def _histogram(values: np.ndarray) -> Histogram:
-    """Count in bins of whole numbers between the extremes."""
-    low, high = int(values.min()), int(values.max())
-    width = max(1, -(-(high - low + 1) // _BINS))
-    edges = np.arange(low, high + width + 1, width) - 0.5
-    counts, _ = np.histogram(values, edges)
-    return Histogram(tuple(float(e) for e in edges), tuple(int(c) for c in counts))

@@ -5,86 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
+from unrelu.audit._figures import CollisionExample, Example, Histogram, PreimageKinds, Quantiles, Share
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
     import pandas as pd
-
-
-@dataclass(frozen=True)
-class Quantiles:
-    """Five-number summary of a figure over samples: minimum, 5 %, median, 95 % and maximum."""
-
-    minimum: float
-    low: float
-    median: float
-    high: float
-    maximum: float
-
-    @classmethod
-    def of(cls, values: np.ndarray) -> Quantiles:
-        """Summarise ``values``, at least one and all finite."""
-        return cls(*(float(q) for q in np.quantile(values, [0, 0.05, 0.5, 0.95, 1])))
-
-    @classmethod
-    def of_finite(cls, values: np.ndarray) -> Quantiles | None:
-        """Summarise the finite entries of ``values``; ``None`` if there are none."""
-        finite = values[np.isfinite(values)]
-        return cls.of(finite) if finite.size else None
-
-
-@dataclass(frozen=True)
-class Share:
-    """A share of samples with its Clopper-Pearson interval.
-
-    Attributes:
-        count: Samples with the property.
-        total: All samples that were decided.
-        low: Lower end of the interval.
-        high: Upper end of the interval.
-        confidence: Coverage of the interval.
-    """
-
-    count: int
-    total: int
-    low: float
-    high: float
-    confidence: float
-
-    @property
-    def value(self) -> float:
-        """The share itself."""
-        return self.count / self.total if self.total else float("nan")
-
-
-@dataclass(frozen=True)
-class Histogram:
-    """Counts of samples between edges; ``len(edges) = len(counts) + 1``."""
-
-    edges: tuple[float, ...]
-    counts: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Example:
-    """One sample with what the layer's output gives back of it, both in the data's shape.
-
-    Attributes:
-        index: Number of the sample in the data.
-        original: The input, shape as the data.
-        reconstruction: Least-squares (minimum-norm) solution from the strictly active rows.
-        singleton: 1 if the preimage is proved to be the original alone, 0 if it is not, -1 if undecided.
-        relative_error: ``||x - x*|| / ||x||``.
-    """
-
-    index: int
-    original: np.ndarray
-    reconstruction: np.ndarray
-    singleton: int
-    relative_error: float
 
 
 @dataclass(frozen=True)
@@ -120,6 +47,8 @@ class LayerAudit:
         error: Relative reconstruction error ``||x - x*|| / ||x||`` over samples with singleton preimage.
         error_other: The same over all other samples (minimum-norm solution).
         condition: Condition number of the strictly active rows over samples with singleton preimage.
+        preimages: Kinds of the samples' preimages against active rows; ``None`` if none were classified.
+        collisions: Other inputs with the same outputs; only where the layer's input is the data itself.
         examples: Samples shown in the report; only where the layer's input is the image data itself.
         seconds: Wall time spent on this layer.
         notes: What the reader should know about these figures.
@@ -151,6 +80,8 @@ class LayerAudit:
     error: Quantiles | None
     error_other: Quantiles | None
     condition: Quantiles | None
+    preimages: PreimageKinds | None = None
+    collisions: tuple[CollisionExample, ...] = ()
     examples: tuple[Example, ...] = ()
     seconds: float = 0.0
     notes: tuple[str, ...] = ()

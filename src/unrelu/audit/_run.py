@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from unrelu._checks import probability
+from unrelu._checks import probability, whole_number
 from unrelu._citation import PAPERS
 from unrelu._progress import progress_bar
 from unrelu._version import __version__
-from unrelu.audit._inputs import as_dataset, fit
+from unrelu.audit._figures import CollisionExample
+from unrelu.audit._inputs import as_dataset, fit, shown_shape
 from unrelu.audit._layer import LayerAccount
+from unrelu.audit._preimages import find_collisions
 from unrelu.audit._result import AuditResult, LayerAudit, SkippedNode
 from unrelu.errors import ArgumentError
 from unrelu.layers import Network, ReLULayer
@@ -33,6 +35,8 @@ def audit(
     data: Any,
     *,
     reconstruct: int = 1000,
+    classify: int = 1000,
+    collisions: int = 6,
     confidence: float = 0.95,
     progress: bool = False,
 ) -> AuditResult:
@@ -46,6 +50,9 @@ def audit(
         data: Samples: an array of shape ``(N, *input_shape)``, a `Dataset`, or a name or path that
             `unrelu.load` takes.
         reconstruct: Number of samples, evenly spread, whose reconstruction is measured.
+        classify: Number of samples, evenly spread, whose preimages are classified.
+        collisions: Number of samples, evenly spread, that are turned into others with the same output, in a
+            layer that reads the data themselves.
         confidence: Coverage of the Clopper-Pearson intervals.
         progress: Show a progress bar on standard error.
 
@@ -53,18 +60,19 @@ def audit(
         Figures for each layer; see `AuditResult` and `LayerAudit`.
 
     Raises:
-        ArgumentError: If ``reconstruct`` is negative or ``confidence`` is not in (0, 1).
+        ArgumentError: If a number of samples is negative or ``confidence`` is not in (0, 1).
         DataError: If the data cannot be read or do not fit the network.
     """
-    if reconstruct < 0:
-        raise ArgumentError(f"reconstruct: expected a number of samples >= 0, got {reconstruct}")
+    counts = {"reconstruct": reconstruct, "classify": classify, "collisions": collisions}
+    for name, value in counts.items():
+        whole_number(name, value, least=0)
     confidence = probability("confidence", confidence)
     start = time.perf_counter()
     network = network if isinstance(network, Network) else Network.of_layer(network)
     dataset = as_dataset(data)
     inputs = fit(dataset, network)
-    shown = inputs.shape[1:] if dataset.layout is None else dataset.inputs.shape[1:]
-    run = _Run(network, inputs, reconstruct, tuple(shown))
+    spread = {name: _spread(count, len(inputs)) for name, count in counts.items()}
+    run = _Run(network, inputs, dataset.labels, spread, shown_shape(dataset, inputs))
     with torch.no_grad(), progress_bar(progress) as bar:
         partial = run.all(bar)
     layers = run.reports(confidence)
@@ -87,19 +95,23 @@ class _Run:
     """One pass of the samples through the network."""
 
     def __init__(
-        self, network: Network, inputs: np.ndarray, reconstruct: int, shown: tuple[int, ...]
+        self,
+        network: Network,
+        inputs: np.ndarray,
+        labels: np.ndarray | None,
+        spread: dict[str, np.ndarray],
+        shown: tuple[int, ...] | None,
     ) -> None:
-        self.network, self.inputs = network, inputs
+        self.network, self.inputs, self.labels, self.spread = network, inputs, labels, spread
         self.skipped = tuple(SkippedNode(s.node, s.operator, s.reason) for s in network.skipped)
         self.accounts: dict[str, LayerAccount] = {}
+        self.collisions: dict[str, tuple[CollisionExample, ...]] = {}
         for name, layer in network.items():
-            data_shape = shown if layer.source == network.input_name and shown == inputs.shape[1:] else None
+            data_shape = shown if layer.source == network.input_name else None
             try:
                 self.accounts[name] = LayerAccount(layer, data_shape)
             except ArgumentError as error:  # too large to hold: say so, go on with the others
                 self.skipped += (SkippedNode(layer.node, "Relu", str(error)),)
-        count = min(reconstruct, len(inputs))
-        self.chosen = np.unique(np.linspace(0, len(inputs) - 1, count).round().astype(int))
 
     def all(self, bar: Any) -> bool:
         """Account for all samples; return whether this was interrupted."""
@@ -107,14 +119,16 @@ class _Run:
         try:
             for part in self._chunks():
                 batch = torch.from_numpy(np.ascontiguousarray(self.inputs[part], dtype=np.float64))
-                chosen = self.chosen[(self.chosen >= part.start) & (self.chosen < part.stop)] - part.start
+                chosen, classified = (self._within(part, name) for name in ("reconstruct", "classify"))
                 for layer, activations in self.network.walk(batch):
                     if layer.name in self.accounts:
                         if bar:
                             bar.update(task, description=f"audit {layer.name}")
-                        self.accounts[layer.name].add(activations, chosen, part.start)
+                        self.accounts[layer.name].add(activations, chosen, classified, part.start)
                         if bar:
                             bar.advance(task, len(batch))
+            for name, account in self.accounts.items():
+                self.collisions[name] = self._collisions(account)
         except KeyboardInterrupt:
             return True
         return False
@@ -124,6 +138,18 @@ class _Run:
         size = max(1, min(_CHUNK_SAMPLES, _CHUNK_BYTES // (8 * widest)))
         return (slice(s, min(s + size, len(self.inputs))) for s in range(0, len(self.inputs), size))
 
+    def _within(self, part: slice, name: str) -> np.ndarray:
+        numbers = self.spread[name]
+        return numbers[(numbers >= part.start) & (numbers < part.stop)] - part.start
+
+    def _collisions(self, account: LayerAccount) -> tuple[CollisionExample, ...]:
+        numbers = self.spread["collisions"]
+        if account.data_shape is None or not len(numbers):
+            return ()
+        return find_collisions(
+            account.layer, account.frame, self.inputs, self.labels, numbers, account.data_shape
+        )
+
     def reports(self, confidence: float) -> tuple[LayerAudit, ...]:
         """Return the layers that saw at least one sample; list the others as skipped."""
         seen = [account for account in self.accounts.values() if account.samples]
@@ -132,7 +158,14 @@ class _Run:
             for account in self.accounts.values()
             if not account.samples
         )
-        return tuple(account.report(confidence) for account in seen)
+        return tuple(
+            account.report(confidence, self.collisions.get(account.layer.name, ())) for account in seen
+        )
+
+
+def _spread(count: int, samples: int) -> np.ndarray:
+    """Return the numbers of so many samples, evenly spread."""
+    return np.unique(np.linspace(0, samples - 1, min(count, samples)).round().astype(int))
 
 
 def _versions() -> dict[str, str]:

@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from unrelu.audit._figures import KINDS
 from unrelu.audit._words import (
     NONE,
     clean,
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from unrelu.audit._result import AuditResult, LayerAudit, Quantiles
+    from unrelu.audit._figures import Quantiles
+    from unrelu.audit._result import AuditResult, LayerAudit
 
 _MOST_SKIPPED = 20
 _MARKS = {"good": ("✓", "green"), "some": ("✗", "yellow"), "bad": ("✗", "red"), "unknown": ("?", "cyan")}
@@ -51,6 +53,9 @@ def summary(result: AuditResult) -> RenderableType:
     parts: list[RenderableType] = [_title(result)]
     if result.layers:
         parts += ["", _kept_table(result.layers), _kept_key(result.layers)]
+        classified = [layer for layer in result.layers if layer.preimages]
+        if classified:
+            parts += ["", _preimage_table(classified), _preimage_key(classified)]
         parts += ["", _stability_table(result.layers), _stability_key(result.layers)]
     if any(layer.notes for layer in result.layers):
         parts += ["", _notes(result.layers)]
@@ -94,6 +99,12 @@ def _kept_key(layers: Sequence[LayerAudit]) -> Text:
     numerical = any(layer.rank is not None and not layer.rank_certified for layer in layers)
     key = "given back: no other input has the same output"
     return _key(key + "; ≈: numerical rank, not proved" * numerical)
+
+
+def _preimage_key(layers: Sequence[LayerAudit]) -> Text:
+    taken = sorted({layer.preimages.samples for layer in layers if layer.preimages})
+    some = samples_of(taken[0]) if len(taken) == 1 else f"{taken[0]:,} to {samples_of(taken[-1])}"
+    return _key(f"kind of the set of all inputs in R^n with the same output, over {some}")
 
 
 def _stability_key(layers: Sequence[LayerAudit]) -> Text:
@@ -147,6 +158,19 @@ def _kept_table(layers: Sequence[LayerAudit]) -> Table:
             _spread(layer.active),
             share,
         )
+    return table
+
+
+def _preimage_table(layers: Sequence[LayerAudit]) -> Table:
+    table = _new_table("What shares an output")
+    table.add_column("layer", overflow="fold", min_width=8, max_width=32)
+    for header in (*KINDS, "dimension"):
+        table.add_column(header, justify="right", no_wrap=True)
+    for layer in layers:
+        if layer.preimages:
+            counts = [sum(layer.preimages.counts[kind]) for kind in KINDS]
+            row = [percentage(number / layer.preimages.samples) for number in counts]
+            table.add_row(Text(clean(layer.name), "bold"), *row, _spread(layer.preimages.dimension))
     return table
 
 

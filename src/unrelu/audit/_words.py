@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from unrelu.audit._result import AuditResult, LayerAudit, Share
+    from unrelu.audit._figures import Share
+    from unrelu.audit._result import AuditResult, LayerAudit
 
 NONE = "–"
 

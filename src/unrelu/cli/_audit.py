@@ -9,25 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unrelu.cli._exit import Exit
+from unrelu.cli._options import Data, Force, InputShape, Mean, Model, Std, Weights, check_outputs
+from unrelu.cli._source import open_source
 
 if TYPE_CHECKING:
     from unrelu.audit import AuditResult
-    from unrelu.datasets import Dataset
 
-Model = Annotated[
-    str,
-    typer.Argument(
-        metavar="MODEL",
-        help="file.onnx, file.pt2, or package.module:callable that returns a torch.nn.Module.",
-    ),
-]
-Data = Annotated[
-    str,
-    typer.Option(
-        help="iris, digits, mnist:train|test, cifar10:train|test, a .npy/.npz/.safetensors/.csv file or an "
-        "image folder."
-    ),
-]
 Report = Annotated[
     Path | None, typer.Option("--output", "-o", help="Write a self-contained HTML report to this file.")
 ]
@@ -45,15 +32,17 @@ def audit(
     reconstruct: Annotated[
         int, typer.Option(min=0, help="Measure the reconstruction of so many samples, evenly spread.")
     ] = 1000,
-    mean: Annotated[str | None, typer.Option(help="Subtract this, a number or one a channel: 0.1307")] = None,
-    std: Annotated[str | None, typer.Option(help="Then divide by this, a number or one a channel.")] = None,
-    weights: Annotated[
-        Path | None, typer.Option(help="Weights for package.module:callable, a .safetensors file.")
-    ] = None,
-    input_shape: Annotated[
-        str | None, typer.Option(help="Shape of one input of package.module:callable: 3,32,32")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
+    classify: Annotated[
+        int, typer.Option(min=0, help="Classify the preimages of so many samples, evenly spread.")
+    ] = 1000,
+    collisions: Annotated[
+        int, typer.Option(min=0, help="Turn so many samples into others with the same output.")
+    ] = 6,
+    mean: Mean = None,
+    std: Std = None,
+    weights: Weights = None,
+    input_shape: InputShape = None,
+    force: Force = False,
 ) -> None:
     """Measure on data what every ReLU layer of a network forgets.
 
@@ -68,28 +57,20 @@ def audit(
       unrelu audit zoo.lenet:build --weights lenet.safetensors --data mnist:test --mean 0.1307 --std 0.3081
     """
     from unrelu.audit import audit as run_audit
-    from unrelu.cli._models import load_network
-    from unrelu.datasets import load
 
     check_outputs(force, output, csv, None if json == "-" else json)
-    shift, scale = _per_channel(mean, "--mean"), _per_channel(std, "--std")
-    shape = None if input_shape is None else _shape(input_shape)
-    dataset = load(data)
-    if limit is not None:
-        dataset = dataset.take(limit)
-    dataset = _normalized(dataset, shift, scale)
-    network = load_network(model, weights, dataset.inputs[0], shape)
-    result = run_audit(network, dataset, reconstruct=reconstruct, progress=sys.stderr.isatty())
+    source = open_source(
+        model, data, mean=mean, std=std, weights=weights, input_shape=input_shape, limit=limit
+    )
+    result = run_audit(
+        source.network,
+        source.data,
+        reconstruct=reconstruct,
+        classify=classify,
+        collisions=collisions,
+        progress=sys.stderr.isatty(),
+    )
     publish(result, output=output, json=json, csv=csv, force=force)
-
-
-def check_outputs(force: bool, *paths: Path | str | None) -> None:
-    """Refuse outputs that cannot be written before any long work begins."""
-    from unrelu.output import check_writable
-
-    targets = [check_writable(path, force) for path in paths if path is not None]
-    if len(set(targets)) < len(targets):
-        raise typer.BadParameter("two outputs would go to the same file")
 
 
 def publish(
@@ -120,32 +101,3 @@ def publish(
         typer.echo(f"report: {output}", err=True)
     if result.partial:
         raise typer.Exit(Exit.INTERRUPTED)
-
-
-def _normalized(dataset: Dataset, mean: list[float] | None, std: list[float] | None) -> Dataset:
-    if mean is None and std is None:
-        return dataset
-    return dataset.normalized(_one_or_many(mean or [0.0]), _one_or_many(std or [1.0]))
-
-
-def _one_or_many(numbers: list[float]) -> float | list[float]:
-    return numbers[0] if len(numbers) == 1 else numbers
-
-
-def _per_channel(text: str | None, option: str) -> list[float] | None:
-    if text is None:
-        return None
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        raise typer.BadParameter(
-            f"expected numbers separated by commas, got {text!r}", param_hint=option
-        ) from None
-
-
-def _shape(text: str) -> tuple[int, ...]:
-    lengths = text.split(",")
-    if not all(part.strip().isdecimal() and int(part) > 0 for part in lengths):
-        message = f"expected positive whole numbers separated by commas, got {text!r}"
-        raise typer.BadParameter(message, param_hint="--input-shape")
-    return tuple(map(int, lengths))

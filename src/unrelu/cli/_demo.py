@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unrelu.cli._audit import check_outputs, publish
-from unrelu.errors import OutputError
+from unrelu.cli._audit import publish
+from unrelu.cli._options import Force, check_outputs, make_folder
 
 if TYPE_CHECKING:
     from torch import nn
@@ -22,7 +22,7 @@ def demo(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for report.html and audit.json.")
     ] = Path("unrelu-demo"),
-    force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
+    force: Force = False,
 ) -> None:
     """Train a small network on the real 8x8 digits and audit it.
 
@@ -50,14 +50,6 @@ def demo(
     result = audit(network, digits, progress=sys.stderr.isatty())
     publish(result, output=report, json=str(figures), csv=None, force=force)
     typer.echo("next: unrelu audit your-model.onnx --data your-inputs.npy -o report.html", err=True)
-
-
-def make_folder(path: Path) -> None:
-    """Make a folder for results, and the folders above it."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot make the folder {path}: {error.strerror or error}") from error
 
 
 _TRAINING = 1200

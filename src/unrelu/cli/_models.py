@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 
 def load_network(
-    model: str, weights: Path | None, sample: np.ndarray, input_shape: tuple[int, ...] | None
+    model: str, weights: Path | None, sample: np.ndarray | None, input_shape: tuple[int, ...] | None
 ) -> Network:
     """Return the network behind a name.
 
     Args:
         model: ``file.onnx``, ``file.pt2`` or ``package.module:callable``.
         weights: State of the module, a ``.safetensors`` file; only with a callable.
-        sample: One sample of the data, which tells a callable's module its input shape.
+        sample: One sample of the data, which tells a callable's module its input shape; ``None`` for no data.
         input_shape: Shape of one input, where it differs from the sample's.
 
     Raises:
-        ArgumentError: If the shape does not fit the sample.
+        ArgumentError: If the shape does not fit the sample, or there is neither.
         ModelError: If the model cannot be found, built or read.
     """
     from unrelu.layers import trace
@@ -44,11 +44,16 @@ def load_network(
                 f"{model}: no such file; expected file.onnx, file.pt2 or package.module:callable"
             )
         return trace(model)
+    import numpy as np
     import torch
 
     module = _build(model)
     if weights is not None:
         _load_weights(module, weights)
+    if sample is None:
+        if input_shape is None:
+            raise ArgumentError(f"--input-shape: expected the shape of one input of {model}, got none")
+        sample = np.zeros(input_shape, dtype=np.float32)
     shape = input_shape or sample.shape
     if math.prod(shape) != sample.size:
         raise ArgumentError(

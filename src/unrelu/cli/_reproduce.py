@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unrelu.cli._audit import check_outputs
-from unrelu.cli._demo import make_folder
 from unrelu.cli._exit import Exit
+from unrelu.cli._options import Force, check_outputs, make_folder
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -37,7 +36,7 @@ def reproduce(
         bool, typer.Option("--quick", help="Few data and epochs, to try it out; nothing is compared.")
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the first of the runs that are averaged.")] = 0,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
+    force: Force = False,
 ) -> None:
     """Compute the figures and tables of a paper anew and compare them with what is expected.
 

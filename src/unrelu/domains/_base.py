@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NoReturn
 import numpy as np
 
 from unrelu._checks import whole_number
+from unrelu.certificates import DomainRecord
 from unrelu.domains._arrays import Array, Device, Dtype, Floats, Generator, Tensor, as_points, namespace
 from unrelu.domains._checks import number
 from unrelu.errors import ArgumentError
@@ -127,6 +128,17 @@ class Domain(ABC):
         """
         return self._inequalities(self.resolve_dimension(n))
 
+    def record(self, n: int | None = None) -> DomainRecord:
+        """The set as certificates hold it, for polyhedral domains.
+
+        Args:
+            n: Dimension; needed where the parameters do not fix it.
+
+        Raises:
+            ArgumentError: The set is not polyhedral, or `n` does not fit.
+        """
+        return self._record(self.resolve_dimension(n))
+
     @abstractmethod
     def _holds(self, x: Array, tol: float) -> Array: ...
 
@@ -138,6 +150,9 @@ class Domain(ABC):
 
     def _inequalities(self, n: int) -> tuple[Floats, Floats]:
         self._refuse("no inequalities G x <= h, because it is not polyhedral")
+
+    def _record(self, n: int) -> DomainRecord:
+        self._refuse("no certificates, because it is not polyhedral")
 
     def _refuse(self, reason: str) -> NoReturn:
         raise ArgumentError(f"domain: {type(self).__name__} has {reason}")

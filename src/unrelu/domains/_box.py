@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from unrelu.certificates import DomainRecord
 from unrelu.domains._arrays import Array, Floats, Numbers, Tensor, constant, namespace
 from unrelu.domains._base import Domain
 from unrelu.domains._checks import parameter
@@ -91,6 +92,9 @@ class Box(Domain):
         G = np.concatenate([np.eye(n), -np.eye(n)])
         h = np.concatenate([hi, -lo])
         return G[np.isfinite(h)], h[np.isfinite(h)]
+
+    def _record(self, n: int) -> DomainRecord:
+        return DomainRecord("box", n, *self.bounds(n))
 
     def _limits(self, like: Array) -> tuple[Array, Array]:
         # both as arrays of one kind: torch clips by two tensors or by two numbers

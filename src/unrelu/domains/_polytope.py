@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from unrelu.certificates import DomainRecord
 from unrelu.domains._arrays import Array, Floats, Numbers, Tensor, constant
 from unrelu.domains._base import Domain
 from unrelu.domains._checks import matrix, parameter
@@ -75,3 +76,6 @@ class Polytope(Domain):
 
     def _inequalities(self, n: int) -> tuple[Floats, Floats]:
         return np.asarray(self.G), np.asarray(self.h)
+
+    def _record(self, n: int) -> DomainRecord:
+        return DomainRecord("polytope", n, matrix=np.asarray(self.G), offsets=np.asarray(self.h))

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from unrelu.certificates import DomainRecord
 from unrelu.domains._arrays import Array, Floats, namespace
 from unrelu.domains._base import Domain
 
@@ -32,6 +33,9 @@ class Space(Domain):
     def _inequalities(self, n: int) -> tuple[Floats, Floats]:
         return np.zeros((0, n)), np.zeros(0)
 
+    def _record(self, n: int) -> DomainRecord:
+        return DomainRecord("space", n)
+
 
 @dataclass(frozen=True, eq=False)
 class Orthant(Domain):
@@ -53,3 +57,6 @@ class Orthant(Domain):
 
     def _inequalities(self, n: int) -> tuple[Floats, Floats]:
         return -np.eye(n), np.zeros(n)
+
+    def _record(self, n: int) -> DomainRecord:
+        return DomainRecord("orthant", n)

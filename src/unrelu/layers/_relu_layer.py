@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from unrelu.arrays import Array, flatten_samples, like, to_tensor
+from unrelu.certificates import LayerRecord
 from unrelu.errors import ArgumentError
 from unrelu.layers.maps import Convolution, Dense, LinearMap
 
@@ -171,6 +172,22 @@ class ReLULayer:
     @cached_property
     def _row_norms(self) -> torch.Tensor:
         return self.linear.row_norms()
+
+    def record(self) -> LayerRecord:
+        """Return the numbers as certificates hold them: float64, sparse by rows."""
+        return self._record
+
+    @cached_property
+    def _record(self) -> LayerRecord:
+        layer = self if self.linear.dtype == torch.float64 else self.to(dtype=torch.float64)
+        linear, bias = layer.linear, layer.bias.detach().cpu().numpy()
+        if not linear.is_sparse:
+            weight = linear.dense().detach().cpu().numpy()
+            return LayerRecord.dense(weight, bias, name=self.name, node=self.node, exact=linear.exact)
+        rows = linear.csr()
+        return LayerRecord(
+            self.name, self.node, self.n, rows.indptr, rows.indices, rows.data, bias, linear.exact
+        )
 
     def to(self, *, device: Any = None, dtype: torch.dtype | None = None) -> ReLULayer:
         """Return the same layer on another device or in another floating dtype."""

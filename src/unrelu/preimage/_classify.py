@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from unrelu.certificates import ConeProof
 from unrelu.domains import Box, Domain
 from unrelu.errors import ArgumentError
 from unrelu.frames._frame import to_dense
-from unrelu.preimage._result import Certificate, ConeProof, Evidence, Kind, Preimage, cone_proof
+from unrelu.preimage._result import Evidence, Kind, Preimage, Proof, cone_proof
 from unrelu.preimage.cones import Cone, ScaledRows, scaled_rows
 
 if TYPE_CHECKING:
@@ -75,15 +76,21 @@ class Classifier:
             return None
         return ConeProof(numbers[:0], numbers, 0, numbers[cone.implied], cone.multipliers)
 
-    def prepare(self) -> None:
-        """Do what all points share, before threads start."""
-        if self.fits:
-            _ = self.rows, self.bounded_domain
+    def prepare(self, points: int) -> None:
+        """Do what all points share, before threads start.
+
+        Args:
+            points: Their number: what costs more than it saves is left out.
+        """
+        if not self.fits:
+            return
+        if self.bounded_domain is None and self.rows.recession and points > self.total / self.frame.n:
+            self.rows.recession.hold()
 
     def spanning(self, active: np.ndarray, x: np.ndarray | None, radius: float) -> Preimage:
         """Return the singleton that rows ``active``, proved to span, make it."""
         reason = "strictly active rows span R^n"
-        return Preimage(Kind.SINGLETON, 0, radius, x, Certificate(spanning=active), reason, self.evidence)
+        return Preimage(Kind.SINGLETON, 0, radius, x, Proof(spanning=active), reason, self.evidence)
 
     def classify(self, signs: np.ndarray, x: np.ndarray | None, rank: int = -1) -> Preimage:
         """Classify the preimage around one of its points, where active rows are not known to span.
@@ -93,16 +100,17 @@ class Classifier:
             x: The point, to be returned.
             rank: Of the strictly active rows, -1 where it is not proved.
         """
-        active, zero, negative = (np.flatnonzero(signs == s) for s in (1, 0, -1))
-        tangent = self._tangent(active, zero, rank)
+        active, zero, others = (np.flatnonzero(part) for part in (signs > 0, signs == 0, signs <= 0))
+        far = None if len(zero) else self._far(active, others)
+        tangent = self._tangent(active, zero, len(active) if far else rank)
         proof = cone_proof(active, zero, tangent)
         if tangent.high == 0:
             reason = "rows at 0 leave no direction to go" if len(zero) else "strictly active rows span R^n"
-            certificate = Certificate(tangent=proof)
+            certificate = Proof(tangent=proof)
             return Preimage(
                 Kind.SINGLETON, 0, 0.0, x, certificate, reason, self.evidence, used_lp=tangent.used_lp
             )
-        kind, reason, recession, used_lp = self._recession(active, np.sort(np.concatenate([zero, negative])))
+        kind, reason, recession, used_lp = self._recession(active, others, far)
         if kind == Kind.BOUNDED and tangent.low == 0:
             kind, reason = Kind.UNDECIDED, "it is bounded, but its dimension could not be proved"
         return Preimage(
@@ -110,26 +118,37 @@ class Classifier:
             proof.dimension,
             0.0,
             x,
-            Certificate(tangent=proof, recession=recession),
+            Proof(tangent=proof, recession=recession),
             reason,
             Evidence.NONE if kind == Kind.UNDECIDED else self.evidence,
             tangent.used_lp or used_lp,
         )
 
+    def _far(self, active: np.ndarray, others: np.ndarray) -> Cone | None:
+        """Return the recession cone of active rows that are easily proved independent."""
+        if not self.fits or self.bounded_domain is not None:
+            return None
+        return self.rows.recession_cone(active, others)
+
     def _tangent(self, active: np.ndarray, zero: np.ndarray, rank: int) -> Cone:
         n = self.frame.n
+        if rank < 0 and not len(zero):
+            low, high = self.frame.rank_bounds(active, eliminate=False)
+            rank = low if low == high else -1
         if rank >= 0 and not len(zero):
             return Cone(n - rank, n - rank, zero)
         if not self.fits:  # all of these rows are 0 on a subspace of at least this dimension
             return Cone(max(0, n - len(active) - len(zero)), n, zero)
         return self.rows.cone(active, zero)
 
-    def _recession(self, active: np.ndarray, others: np.ndarray) -> tuple[Kind, str, ConeProof | None, bool]:
+    def _recession(
+        self, active: np.ndarray, others: np.ndarray, far: Cone | None
+    ) -> tuple[Kind, str, ConeProof | None, bool]:
         if self.bounded_domain is not None:
             return Kind.BOUNDED, "the domain is bounded", self.bounded_domain, False
         if not self.fits:
             return Kind.UNDECIDED, TOO_LARGE, None, False
-        cone = self.rows.cone(active, others)
+        cone = far or self._far(active, others) or self.rows.cone(active, others)
         proof = cone_proof(active, others, cone)
         if cone.high == 0:
             reason = "rows that span combine to 0, the inactive ones with positive weights"

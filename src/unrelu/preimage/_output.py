@@ -12,14 +12,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from unrelu.certificates import ConeProof
 from unrelu.frames import analyse_points
 from unrelu.frames._frame import to_dense
 from unrelu.preimage._classify import TOO_LARGE, Classifier
-from unrelu.preimage._result import Certificate, ConeProof, Evidence, Kind, OutputError, Preimage, cone_proof
+from unrelu.preimage._result import (
+    Evidence,
+    Kind,
+    OutputError,
+    Preimage,
+    Proof,
+    certificate_of,
+    cone_proof,
+)
 from unrelu.preimage.cones import pivots, scaled_rows
 from unrelu.solvers import minimize
 
 if TYPE_CHECKING:
+    from unrelu.domains import Domain
     from unrelu.layers import ReLULayer
     from unrelu.preimage.cones import Cone
 
@@ -27,7 +37,9 @@ _ROUNDING = 16.0  # allowed on top of the dtype's rounding error and the number 
 _NEAR = 1e-6  # violation, of a row scaled to largest number 1, that the solver does not tell from none
 
 
-def classify_output(layer: ReLULayer, y: np.ndarray, eps: float, classifier: Classifier) -> Preimage:
+def classify_output(
+    layer: ReLULayer, y: np.ndarray, eps: float, classifier: Classifier, domain: Domain | None
+) -> Preimage:
     """Describe the preimage of one output.
 
     Args:
@@ -35,6 +47,7 @@ def classify_output(layer: ReLULayer, y: np.ndarray, eps: float, classifier: Cla
         y: The output, finite, shape ``(m,)``.
         eps: Relative rounding error that ``y`` was computed with.
         classifier: Knows the rows.
+        domain: The domain, all of R^n when ``None``.
 
     Raises:
         OutputError: If ``y`` is no output.
@@ -64,11 +77,12 @@ def classify_output(layer: ReLULayer, y: np.ndarray, eps: float, classifier: Cla
     if system.distance(active) <= _NEAR:
         return _undecided("no input has exactly this output, but one may have it up to rounding")
     message = "y: expected an output of the layer on the domain, but no input has this one"
-    raise OutputError(message, system.proof(first, active))
+    proof = Proof(output=system.proof(first, active))
+    raise OutputError(message, certificate_of(layer, domain, (None, y), ("empty", -1), proof))
 
 
 def _undecided(reason: str) -> Preimage:
-    return Preimage(Kind.UNDECIDED, -1, 0.0, None, Certificate(), reason, Evidence.NONE)
+    return Preimage(Kind.UNDECIDED, -1, 0.0, None, Proof(), reason, Evidence.NONE)
 
 
 def _around(layer: ReLULayer, classifier: Classifier, signs: np.ndarray, x: np.ndarray | None) -> Preimage:
@@ -81,7 +95,7 @@ def _around(layer: ReLULayer, classifier: Classifier, signs: np.ndarray, x: np.n
 
 
 def _with_output(found: Preimage, proof: ConeProof) -> Preimage:
-    return replace(found, certificate=replace(found.certificate, output=proof))
+    return replace(found, proof=replace(found.proof, output=proof))
 
 
 def _rounded(found: Preimage) -> Preimage:

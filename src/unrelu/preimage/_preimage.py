@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,7 @@ from unrelu.frames._signs import in_double
 from unrelu.preimage._classify import Classifier, check_domain
 from unrelu.preimage._output import classify_output
 from unrelu.preimage._preimages import classify_points
+from unrelu.preimage._result import Kind, certificate_of
 
 if TYPE_CHECKING:
     from unrelu.arrays import Array
@@ -69,17 +71,32 @@ def preimage(
     if (x is None) == (y is None):
         raise ArgumentError("x, y: expected exactly one of the two")
     check_domain(domain)
-    layer = in_double(layer)
+    double = in_double(layer)
     if x is not None:
-        samples, batch, _ = layer.samples(x)
+        samples, batch, _ = double.samples(x)
     else:
         samples, batch, _ = flatten_samples(to_tensor(y, "y"), layer.out_shape, "y")
     if batch:
         raise ArgumentError(f"{'y' if x is None else 'x'}: expected one sample, got batch axes {batch}")
-    classifier = Classifier(frame or frame_of(layer), domain)
+    classifier = Classifier(frame or frame_of(double), domain)
+    given = samples[0].double().cpu().numpy()
     if x is not None:
-        return classify_points(layer, samples, classifier, Parallel(1), 1)[0]
-    return classify_output(layer, samples[0].cpu().numpy(), _digits(y), classifier)
+        found = classify_points(double, samples, classifier, Parallel(1), 1)[0]
+        return _certified(found, layer, domain, (given, None))
+    found = classify_output(double, given, _digits(y), classifier, domain)
+    return _certified(found, layer, domain, (None, given))
+
+
+def _certified(
+    found: Preimage,
+    layer: ReLULayer,
+    domain: Domain | None,
+    given: tuple[np.ndarray | None, np.ndarray | None],
+) -> Preimage:
+    if found.kind == Kind.UNDECIDED:
+        return found
+    claim = str(found.kind), found.dimension
+    return replace(found, certificate=certificate_of(layer, domain, given, claim, found.proof))
 
 
 def _digits(y: Array) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
@@ -16,8 +17,6 @@ from unrelu.preimage._signs import signs_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import torch
 
     from unrelu.arrays import Array
     from unrelu.domains import Domain
@@ -82,24 +81,31 @@ def classify_points(
 ) -> list[Preimage]:
     """Classify the preimages at points of shape ``(batch, n)``."""
     signs = signs_at(layer, x, classifier)
-    analysis = analyse_points(layer, x, frame=classifier.frame, n_jobs=n_jobs)
     points = x.cpu().numpy()
-    if (analysis.singleton != 1).any():
-        classifier.prepare()
-
-    def settle(k: int) -> Preimage:
-        rank = int(analysis.rank[k]) if analysis.rank_certified[k] else -1
-        return classifier.classify(signs[k], points[k], rank)
-
-    hard = np.flatnonzero(analysis.singleton != 1).tolist()
-    settled = dict(zip(hard, parallel(delayed(settle)(k) for k in hard), strict=True))
+    radii = _spanned(layer, x, signs, classifier, n_jobs)
+    hard = np.flatnonzero(np.isnan(radii))
+    if len(hard):
+        classifier.prepare(len(hard))
+    settled = parallel(delayed(classifier.classify)(signs[k], points[k]) for k in hard)
+    by_point = dict(zip(hard.tolist(), settled, strict=True))
     m = classifier.frame.m
     return [
-        settled[k]
-        if k in settled
-        else classifier.spanning(np.flatnonzero(signs[k, :m] > 0), points[k], float(analysis.radius[k]))
+        by_point.get(k) or classifier.spanning(np.flatnonzero(signs[k, :m] > 0), points[k], float(radii[k]))
         for k in range(len(points))
     ]
+
+
+def _spanned(
+    layer: ReLULayer, x: torch.Tensor, signs: np.ndarray, classifier: Classifier, n_jobs: int
+) -> np.ndarray:
+    """Return the certified radius where strictly active rows span, NaN elsewhere."""
+    frame = classifier.frame
+    radii = np.full(len(x), np.nan)
+    enough = np.flatnonzero((signs[:, : frame.m] > 0).sum(axis=1) >= frame.n)
+    if len(enough) and frame.max_rank == frame.n:
+        analysis = analyse_points(layer, x[torch.from_numpy(enough)], frame=frame, n_jobs=n_jobs)
+        radii[enough] = np.where(analysis.singleton == 1, analysis.radius, np.nan)
+    return radii
 
 
 def _chunks(samples: torch.Tensor, rows: int) -> Iterator[torch.Tensor]:

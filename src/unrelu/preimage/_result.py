@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from unrelu.certificates import ConeProof, DomainRecord, PreimageCertificate
 from unrelu.errors import ArgumentError
 
 if TYPE_CHECKING:
+    from unrelu.domains import Domain
+    from unrelu.layers import ReLULayer
     from unrelu.preimage.cones import Cone
 
 
@@ -31,33 +34,6 @@ class Evidence(StrEnum):
     NONE = "none"  # undecided
 
 
-@dataclass(frozen=True)
-class ConeProof:
-    """What is proved about ``{d : w_i · d = 0 for i in equalities, w_i · d <= 0 for i in inequalities}``.
-
-    Rows are numbered through: those of the layer, then those of ``G`` in the domain ``G x <= h``.
-
-    Attributes:
-        equalities: Row numbers.
-        inequalities: Row numbers.
-        dimension: Proved dimension of the cone, -1 where the bounds do not meet.
-        implied: Inequalities that are 0 on the whole cone.
-        multipliers: Proof from above: one number for each of ``equalities`` and then of ``implied``, positive
-            on the latter, whose combination of rows is 0. ``None`` where there is no such proof, or no need.
-        direction: Proof from below: 0 on ``equalities`` and ``implied``, negative on the other inequalities.
-
-    Vectors are `fractions.Fraction`, or float64 and exact up to a correction that is proved to change no
-    sign: the smallest one, with rows and columns scaled by powers of two to similar sizes.
-    """
-
-    equalities: np.ndarray
-    inequalities: np.ndarray
-    dimension: int
-    implied: np.ndarray
-    multipliers: np.ndarray | None = None
-    direction: np.ndarray | None = None
-
-
 def cone_proof(equalities: np.ndarray, inequalities: np.ndarray, cone: Cone) -> ConeProof:
     """Say of which rows a cone consists."""
     dimension = cone.low if cone.low == cone.high else -1
@@ -65,19 +41,14 @@ def cone_proof(equalities: np.ndarray, inequalities: np.ndarray, cone: Cone) -> 
 
 
 @dataclass(frozen=True)
-class Certificate:
-    """What proves the kind and the dimension of a preimage.
+class Proof:
+    """The parts of a `PreimageCertificate` that prove its statement; see there.
 
     Attributes:
-        spanning: Strictly active rows that span R^n: nothing else is needed for a singleton.
-        tangent: Directions in which one can leave the point inside the preimage: its dimension is the
-            preimage's, and moving a little in ``direction`` leads into the preimage's relative interior.
-        recession: Directions in which the preimage goes to infinity: {0} if it is bounded. Where a bounded
-            domain settles that, it names the domain's rows alone.
-        output: For a given output: that it is one. The system is homogenised: rows ``(w_i, b_i, -y_i)`` are 0
-            on active rows and at most 0 on the others and the domain's ``(g, -h, 0)``; then come
-            ``s - s' = 0`` and ``-s <= 0``. Its ``direction`` ``(x, s, s')`` has ``s > 0``, and ``x / s`` lies
-            in the preimage's relative interior.
+        spanning: Strictly active rows that span R^n.
+        tangent: Directions in which one can leave the point inside the preimage.
+        recession: Directions in which the preimage goes to infinity.
+        output: For a given output: that it is one.
     """
 
     spanning: np.ndarray | None = None
@@ -97,20 +68,51 @@ class Preimage:
             ``x`` has a singleton preimage; 0 where that is not known.
         x: A point of the preimage, shape ``(n,)``; for a given output up to rounding, and ``None`` where none
             was found.
-        certificate: The proof.
+        proof: The proof.
         reason: Why, in a sentence.
         evidence: How strong the proof is.
         used_lp: Whether a linear program was solved.
+        certificate: The statement and its proof together, to be kept and verified elsewhere; ``None`` where
+            the kind is undecided, and for the points of a batch.
     """
 
     kind: Kind
     dimension: int
     radius: float
     x: np.ndarray | None
-    certificate: Certificate
+    proof: Proof
     reason: str
     evidence: Evidence
     used_lp: bool = False
+    certificate: PreimageCertificate | None = None
+
+
+def certificate_of(
+    layer: ReLULayer,
+    domain: Domain | None,
+    given: tuple[np.ndarray | None, np.ndarray | None],
+    claim: tuple[str, int],
+    proof: Proof,
+) -> PreimageCertificate:
+    """Put a statement and its proof together.
+
+    Args:
+        layer: The layer.
+        domain: The domain; all of R^n when ``None``.
+        given: The input, or the output, of which the statement speaks.
+        claim: Kind and dimension.
+        proof: The proof.
+    """
+    return PreimageCertificate(
+        layer.record(),
+        DomainRecord("space", layer.n) if domain is None else domain.record(layer.n),
+        *given,
+        *claim,
+        proof.spanning,
+        proof.tangent,
+        proof.recession,
+        proof.output,
+    )
 
 
 @dataclass(frozen=True)
@@ -136,10 +138,10 @@ class OutputError(ArgumentError):
     """No input has the given output.
 
     Attributes:
-        certificate: Farkas multipliers that prove it, for the homogenised system of `Certificate.output`:
-            they make its last row an implied equality. ``None`` where an entry is negative.
+        certificate: That the preimage is empty, by Farkas multipliers in its ``output``. ``None`` where an
+            entry is negative.
     """
 
-    def __init__(self, message: str, certificate: ConeProof | None = None) -> None:
+    def __init__(self, message: str, certificate: PreimageCertificate | None = None) -> None:
         super().__init__(message)
         self.certificate = certificate

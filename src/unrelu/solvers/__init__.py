@@ -1,5 +1,16 @@
-"""The border to solvers: linear programs by HiGHS. What they answer is checked by whoever asked."""
+"""The border to solvers: linear programs by HiGHS, quadratic ones by an interior point method.
 
-from unrelu.solvers._linear_program import LinearSolution, minimize
+What they answer is checked by whoever asked.
+"""
 
-__all__ = ["LinearSolution", "minimize"]
+from unrelu.solvers._interior_point import DiagonalProgram, InteriorSolution, interior_point
+from unrelu.solvers._linear_program import LinearProgram, LinearSolution, minimize
+
+__all__ = [
+    "DiagonalProgram",
+    "InteriorSolution",
+    "LinearProgram",
+    "LinearSolution",
+    "interior_point",
+    "minimize",
+]

@@ -9,7 +9,7 @@ import pytest
 from tests.frames.matrices import KINDS
 from tests.preimage.checks import check_direction, exact, rank
 from tests.reference import preimage as reference
-from unrelu.preimage.cones import _analyse, _exact
+from unrelu.preimage.cones import _analyse, _exact, _proofs
 from unrelu.preimage.cones._analyse import analyse_cone
 from unrelu.preimage.cones._exact_partition import exact_partition
 from unrelu.preimage.cones._span import certified_sigma, length_bound
@@ -85,9 +85,9 @@ def test_sigma_is_a_lower_bound(n, rng):
 
 def test_a_direction_off_the_equalities_is_not_taken_at_its_word():
     basis, strict = np.array([[1.0, 0.0]]), np.array([[-1.0, 1e-3]])
-    assert not _analyse._is_direction(basis, strict, np.array([1e-3, 0.0]), 1.0)
-    assert _analyse._is_direction(basis, strict, np.array([1e-9, -1.0]), 1.0)
-    assert not _analyse._is_direction(basis, strict[:0], np.array([1.0, 0.0]), 1.0)
+    assert not _proofs.is_direction(basis, strict, np.array([1e-3, 0.0]), 1.0)
+    assert _proofs.is_direction(basis, strict, np.array([1e-9, -1.0]), 1.0)
+    assert not _proofs.is_direction(basis, strict[:0], np.array([1.0, 0.0]), 1.0)
 
 
 @pytest.mark.parametrize("noise", [0.0, 1e-15, 1e-8, 1e-2])
@@ -100,7 +100,7 @@ def test_directions_are_accepted_only_where_their_correction_keeps_the_signs(noi
         kernel = np.linalg.svd(zero)[2][2:].T
         direction = kernel @ np.linalg.lstsq(strict @ kernel, -np.ones(2), rcond=None)[0]
         direction += noise * rng.standard_normal(4)
-        if sigma > 0 and _analyse._is_direction(zero, strict, direction, sigma):
+        if sigma > 0 and _proofs.is_direction(zero, strict, direction, sigma):
             accepted += 1
             check_direction(np.vstack([zero, strict]), [0, 1], [2, 3], direction)
     assert accepted > 0 or noise > 1e-3

@@ -11,18 +11,12 @@ from __future__ import annotations
 import numpy as np
 import scipy.linalg
 
+from unrelu.preimage.cones._balance import Partition
 from unrelu.preimage.cones._cone import Cone
 from unrelu.preimage.cones._exact import EXACT_ENTRIES, exact_cone
-from unrelu.preimage.cones._partition import Partition, partition
-from unrelu.preimage.cones._span import (
-    Pivots,
-    certified_sigma,
-    length_bound,
-    pivots,
-    product_error,
-    rank_is,
-    upper_products,
-)
+from unrelu.preimage.cones._partition import partition
+from unrelu.preimage.cones._proofs import are_multipliers, is_direction
+from unrelu.preimage.cones._span import Pivots, certified_sigma, pivots, rank_is
 
 _ZERO = 1e-11  # norm of a row of size 1 inside the equalities' complement that counts as 0
 
@@ -75,8 +69,8 @@ def _proved(equalities: np.ndarray, inequalities: np.ndarray, space: Pivots, gue
     if guess.implied.all() and dimension:
         direction = zero_space.complement[:, -1]
     multipliers = _multipliers(equalities, inequalities, space, guess)
-    below = not dimension or _is_direction(zero_rows[basis], inequalities[~guess.implied], direction, sigma)
-    above = _are_multipliers(zero_rows, multipliers, len(equalities), sigma)
+    below = not dimension or is_direction(zero_rows[basis], inequalities[~guess.implied], direction, sigma)
+    above = are_multipliers(zero_rows, multipliers, len(equalities), sigma)
     return Cone(
         dimension if below else 0,
         dimension if above else n,
@@ -97,27 +91,3 @@ def _multipliers(
     if len(space.basis):
         mu[space.basis] = -scipy.linalg.solve_triangular(space.triangle, space.row_space.T @ rest)
     return np.concatenate([mu, weights])
-
-
-def _is_direction(basis: np.ndarray, strict: np.ndarray, direction: np.ndarray, sigma: float) -> bool:
-    """Return whether the nearest vector that is exactly 0 on the basis is negative on the strict rows.
-
-    Where there are none, the vector must only not vanish.
-    """
-    correction = length_bound(basis @ direction, product_error(basis, direction)) / sigma
-    moved = np.array([length_bound(row) for row in strict]) * correction * (1 + 1e-9)
-    negative = upper_products(strict, direction) + moved < 0
-    return bool(negative.all() and (len(strict) or correction < 0.5 * np.linalg.norm(direction)))
-
-
-def _are_multipliers(rows: np.ndarray, multipliers: np.ndarray, free: int, sigma: float) -> bool:
-    """Return whether a correction that makes the combination exactly 0 leaves the weights positive.
-
-    The combination lies in the row space, so rows that span it, with a smallest singular value of at least
-    ``sigma``, can take it back.
-    """
-    if len(multipliers) == free:
-        return True
-    columns = np.ascontiguousarray(rows.T)
-    correction = length_bound(columns @ multipliers, product_error(columns, multipliers)) / sigma
-    return bool(multipliers[free:].min() > correction * (1 + 1e-9))

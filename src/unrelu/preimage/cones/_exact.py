@@ -7,9 +7,10 @@ from fractions import Fraction
 import flint
 import numpy as np
 
+from unrelu.preimage.cones._balance import Partition
 from unrelu.preimage.cones._cone import Cone
 from unrelu.preimage.cones._exact_partition import ExactPartition, exact_partition
-from unrelu.preimage.cones._partition import Partition, partition
+from unrelu.preimage.cones._partition import partition
 
 EXACT_ENTRIES = 2500  # elimination with rationals takes a tenth of a second
 _SIMPLEX_ENTRIES = 250  # the simplex method with rationals takes seconds

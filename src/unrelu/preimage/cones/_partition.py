@@ -6,36 +6,17 @@ which a combination with positive weights is 0, and the rest, all negative at on
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import scipy.sparse as sp
 
+from unrelu.preimage.cones._balance import Partition, balance
 from unrelu.solvers import minimize
 
-_CLEAR = 1e-7  # what a closed form must be away from 0 to be taken, relative to unit rows
 _LP_ENTRIES = 2_000_000  # a dense program of this size takes half a minute
 
 
-@dataclass(frozen=True)
-class Partition:
-    """A guess.
-
-    Attributes:
-        implied: Which rows are taken to be 0 on the whole cone, boolean, shape ``(p,)``.
-        weights: Positive on these rows with ``weights @ A`` nearly 0, shape ``(p,)``.
-        c: Nearly 0 on these rows and negative on the others, shape ``(k,)``.
-        used_lp: Whether a linear program was needed.
-    """
-
-    implied: np.ndarray
-    weights: np.ndarray
-    c: np.ndarray
-    used_lp: bool
-
-
 def partition(a: np.ndarray, zero: float) -> Partition | None:
-    """Split the rows of ``a``, shape ``(p, k)``, ``k >= 1``.
+    """Split the rows of ``a``, shape ``(p, k)``, ``k >= 1``: by Newton's method, or else a linear program.
 
     Args:
         a: The rows.
@@ -48,28 +29,16 @@ def partition(a: np.ndarray, zero: float) -> Partition | None:
     alive = norms > zero
     if not np.isfinite(norms).all():
         return None
-    found = _split(a[alive] / norms[alive, None]) if alive.any() else None
-    if found is None and alive.any():
-        return None
     implied, weights = np.ones(len(a), dtype=bool), np.ones(len(a))
+    if not alive.any():
+        return Partition(implied, weights, np.eye(1, a.shape[1])[0])
+    unit = a[alive] / norms[alive, None]
+    found = balance(unit) or _by_program(unit)
     if found is None:
-        return Partition(implied, weights, np.eye(1, a.shape[1])[0], used_lp=False)
+        return None
     implied[alive] = found.implied
     weights[alive] = np.where(found.implied, found.weights / norms[alive], 0.0)
     return Partition(implied, weights, found.c, found.used_lp)
-
-
-def _split(unit: np.ndarray) -> Partition | None:
-    """Split rows of norm 1."""
-    ones = np.ones(len(unit))
-    c = np.linalg.lstsq(unit, ones, rcond=None)[0]
-    fitted = unit @ c
-    # What the fit leaves, 1 - A (AᵀA)⁻¹ Aᵀ 1, is orthogonal to the columns of A.
-    if fitted.max() < 1 - _CLEAR:
-        return Partition(ones > 0, 1 - fitted, np.zeros_like(c), used_lp=False)
-    if fitted.min() > _CLEAR:
-        return Partition(ones < 0, 0 * ones, -c, used_lp=False)
-    return _by_program(unit)
 
 
 def _by_program(unit: np.ndarray) -> Partition | None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 
 from unrelu.frames._scaling import near_one
 from unrelu.preimage.cones._analyse import analyse_cone
 from unrelu.preimage.cones._cone import Cone
+from unrelu.preimage.cones._recession import Recession, recession
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,28 @@ class ScaledRows:
             inequalities: Row numbers ``G``; ``implied`` in the answer are row numbers of ``M`` as well.
         """
         cone = analyse_cone(self.matrix[equalities], self.matrix[inequalities])
+        return self._restored(cone, equalities, inequalities)
+
+    @cached_property
+    def recession(self) -> Recession | None:
+        """What the cones that all rows take part in have in common; ``None`` without full column rank."""
+        return recession(self.matrix)
+
+    def recession_cone(self, equalities: np.ndarray, inequalities: np.ndarray) -> Cone | None:
+        """Do the same, faster, where every row is in one of the two.
+
+        Args:
+            equalities: Row numbers ``E``, ascending.
+            inequalities: All other row numbers, ascending.
+
+        Returns:
+            ``None`` where the equalities are not proved independent, or it takes more than that.
+        """
+        cone = self.recession.cone(equalities, inequalities) if self.recession else None
+        return cone and self._restored(cone, equalities, inequalities)
+
+    def _restored(self, cone: Cone, equalities: np.ndarray, inequalities: np.ndarray) -> Cone:
+        """Number the rows of a cone as ``M`` does, and undo the scaling."""
         implied = inequalities[cone.implied]
         scale = self.by_row[np.concatenate([equalities, implied])]
         return Cone(

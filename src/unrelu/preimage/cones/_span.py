@@ -9,6 +9,7 @@ import scipy.linalg
 
 from unrelu.frames import DenseFrame
 from unrelu.frames._factor import dense_factor
+from unrelu.frames._lapack import rows_product
 from unrelu.frames._scaling import SMALLEST, UNIT
 
 
@@ -50,9 +51,10 @@ def certified_sigma(rows: np.ndarray) -> float:
         return np.inf
     if p > n:
         return 0.0
-    gram = rows @ rows.T
-    shift = 0.4 * float(np.linalg.eigvalsh(gram)[0])
-    if not shift > 0:
+    gram = rows_product(rows)
+    factor = dense_factor(gram.copy(), n)
+    shift = 0.4 * factor.smallest_eigenvalue() if factor else 0.0
+    if not 0 < shift < np.inf:
         return 0.0
     gram.flat[:: p + 1] -= shift
     # Twice the terms, because the shift may take half of the trace in which the error is measured.
@@ -63,11 +65,6 @@ def certified_sigma(rows: np.ndarray) -> float:
 def rank_is(rows: np.ndarray, rank: int) -> bool:
     """Return whether rows known to have at least this rank are proved to have no larger one."""
     return rank == min(rows.shape) or DenseFrame(rows).rank_bounds(np.arange(len(rows)))[1] == rank
-
-
-def upper_products(rows: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Return upper bounds of ``rows @ v`` in exact arithmetic, shape ``(p,)`` (Higham 2002, eq. 3.5)."""
-    return rows @ v + product_error(rows, v)
 
 
 def length_bound(v: np.ndarray, error: np.ndarray | float = 0.0) -> float:

@@ -1,0 +1,43 @@
+"""Certificates: statements about layers with their proofs, in one JSON format, and an exact verifier.
+
+Nothing here imports torch, a solver or any other part of unrelu: whoever checks a proof need not trust the
+code that found it.
+"""
+
+from unrelu.certificates._collision_certificates import CollisionCertificate, NetworkCollisionCertificate
+from unrelu.certificates._cone_proof import ConeProof
+from unrelu.certificates._domain_record import DomainRecord
+from unrelu.certificates._format import Certificate, from_json, load
+from unrelu.certificates._injectivity import RANK_LEAF, InjectivityCertificate
+from unrelu.certificates._layer_record import LayerRecord, LayerReference
+from unrelu.certificates._preimage_certificate import PreimageCertificate
+from unrelu.certificates._structure import Block, StructureCertificate
+from unrelu.certificates._verification import Verification
+from unrelu.certificates._verify import verify
+from unrelu.certificates._verify_collision import certify_collision
+from unrelu.certificates._witness import WitnessCertificate
+
+__all__ = [
+    # the numbers that a statement is about
+    "DomainRecord",
+    "LayerRecord",
+    "LayerReference",
+    # statements with their proofs
+    "Certificate",
+    "CollisionCertificate",
+    "ConeProof",
+    "NetworkCollisionCertificate",
+    "PreimageCertificate",
+    "from_json",
+    "load",
+    "certify_collision",
+    # of injectivity
+    "RANK_LEAF",
+    "Block",
+    "InjectivityCertificate",
+    "StructureCertificate",
+    "WitnessCertificate",
+    # checking them
+    "Verification",
+    "verify",
+]

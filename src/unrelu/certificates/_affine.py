@@ -1,0 +1,60 @@
+"""The rows of a layer and of a domain as affine functions, evaluated in integer arithmetic."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+
+from unrelu.certificates._domain_record import DomainRecord
+from unrelu.certificates._layer_record import LayerRecord
+from unrelu.certificates._rows import IntegerRows, Rows, integer_rows, whole
+
+
+class AffineRows:
+    """``W x + b`` and then ``G x - h``.
+
+    Attributes:
+        layer: The layer.
+        m: Number of its rows.
+        n: Number of columns.
+        total: Number of all rows.
+        linear: ``W`` above ``G``.
+        offsets: ``b`` and then ``-h``, shape ``(total,)``.
+    """
+
+    def __init__(self, layer: LayerRecord, domain: DomainRecord) -> None:
+        """Take the rows of a layer and a domain of the same dimension."""
+        self.layer, self.m, self.n = layer, layer.m, layer.n
+        G, h = domain.inequalities()
+        self.total = self.m + len(h)
+        borders = Rows.of(G)
+        self.linear = layer.rows.above(borders)
+        self.offsets = np.concatenate([layer.bias, -h])
+        self._borders = integer_rows(borders.beside(-h))
+
+    def times(self, point: list[int]) -> list[int]:
+        """Return the values at a point times positive numbers, its last entry the common denominator."""
+        return self.layer.affine.times(point) + self._borders.times(point)
+
+    def signs(self, x: np.ndarray) -> np.ndarray:
+        """Return the signs of all rows at a point."""
+        values, common = whole(x.tolist())
+        return np.array([(v > 0) - (v < 0) for v in self.times([*values, common])], dtype=np.int64)
+
+    def chosen(self, index: np.ndarray) -> IntegerRows:
+        """Return some rows as integers, with their offsets as a last column."""
+        return integer_rows(self.linear.take(index).beside(self.offsets[index]))
+
+
+def outputs(layer: LayerRecord, x: np.ndarray) -> list[Fraction]:
+    """Return ``W x + b`` exactly."""
+    values, common = whole(x.tolist())
+    return preactivations(layer, values, common)
+
+
+def preactivations(layer: LayerRecord, values: list[int], common: int) -> list[Fraction]:
+    """Return ``W x + b`` exactly, for ``x = values / common``."""
+    products = layer.affine.times([*values, common])
+    powers = zip(products, layer.affine.powers, strict=True)
+    return [Fraction(v << max(p, 0), common << max(-p, 0)) for v, p in powers]

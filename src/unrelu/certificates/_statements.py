@@ -1,0 +1,62 @@
+"""What certificates state, in one sentence each."""
+
+from __future__ import annotations
+
+import math
+
+from unrelu.certificates._collision_certificates import CollisionCertificate, NetworkCollisionCertificate
+from unrelu.certificates._format import Certificate
+from unrelu.certificates._injectivity import GRADES, InjectivityCertificate
+from unrelu.certificates._preimage_certificate import PreimageCertificate
+from unrelu.certificates._structure import StructureCertificate
+from unrelu.certificates._witness import WitnessCertificate
+
+_GENERAL_POSITION = ", if any n of the rows that the proof names are linearly independent"
+
+
+def statement(certificate: Certificate) -> str:
+    """Return what a certificate states."""
+    if isinstance(certificate, PreimageCertificate):
+        return _of_preimage(certificate)
+    if isinstance(certificate, CollisionCertificate):
+        return _of_collision(certificate)
+    if isinstance(certificate, NetworkCollisionCertificate):
+        return _of_network(certificate)
+    if isinstance(certificate, InjectivityCertificate | StructureCertificate):
+        assumed = "" if certificate.grade == GRADES[0] else _GENERAL_POSITION
+        return f"relu(W x + b) is injective on {certificate.domain.describe()}{assumed}"
+    if isinstance(certificate, WitnessCertificate):
+        return f"relu(W x + b) is not injective on {certificate.domain.describe()}"
+    return f"a statement of kind {certificate.form!r}"
+
+
+def _of_preimage(certificate: PreimageCertificate) -> str:
+    where = certificate.domain.describe()
+    if certificate.kind == "empty":
+        return f"no input in {where} has the given output y of relu(W x + b)"
+    of = (
+        "of the given output y of relu(W x + b)"
+        if certificate.x is None
+        else "of relu(W x + b) at the given x"
+    )
+    subject = f"the preimage {of} in {where}"
+    if certificate.kind == "singleton":
+        return f"{subject} is a single point"
+    size = f" of dimension {certificate.dimension}" if certificate.dimension >= 0 else ", more than one point"
+    return f"{subject} is {certificate.kind}{size}"
+
+
+def _of_collision(certificate: CollisionCertificate) -> str:
+    where = certificate.domain.describe()
+    near = (
+        f"the outputs of relu(W x + b) at x and other in {where} differ by at most {certificate.difference!r}"
+    )
+    if not math.isfinite(certificate.radius):
+        return near
+    return f"an input within {certificate.radius!r} of other in {where} has exactly the output of x; {near}"
+
+
+def _of_network(certificate: NetworkCollisionCertificate) -> str:
+    where, count = certificate.domain.describe(), len(certificate.layers)
+    chain = f"{count} ReLU layers{' and an affine map' if certificate.last else ''}"
+    return f"the outputs of {chain} at x and other in {where} differ by at most {certificate.difference!r}"

@@ -1,0 +1,112 @@
+"""The verifier: every certificate is checked from scratch, in exact arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from unrelu.certificates._collision_certificates import CollisionCertificate, NetworkCollisionCertificate
+from unrelu.certificates._fields import Fields
+from unrelu.certificates._format import Certificate
+from unrelu.certificates._injectivity import InjectivityCertificate
+from unrelu.certificates._layer_record import HasRecord, LayerRecord, LayerReference
+from unrelu.certificates._preimage_certificate import PreimageCertificate
+from unrelu.certificates._statements import statement
+from unrelu.certificates._structure import StructureCertificate
+from unrelu.certificates._verification import NotProvedError, Proved, Verification
+from unrelu.certificates._verify_collision import verify_collision, verify_network_collision
+from unrelu.certificates._verify_preimage import verify_preimage
+from unrelu.certificates._witness import WitnessCertificate
+from unrelu.certificates.injective import verify_injective, verify_structure, verify_witness
+from unrelu.errors import ArgumentError
+
+Layers: TypeAlias = HasRecord | Mapping[str, Any]
+
+
+def verify(certificate: Certificate, layer: Layers | None = None) -> Verification:
+    """Check a certificate from scratch: no number, sign or set of rows in it is taken on trust.
+
+    Args:
+        certificate: The certificate.
+        layer: The layer that it should speak of: a `LayerRecord`, anything with ``record()`` such as
+            ``ReLULayer``, or a mapping of names to those, such as ``Network``. It must have the digest that
+            the certificate names. ``None`` takes the numbers inside the certificate.
+
+    Returns:
+        Whether the statement is proved, and how strongly; a bad certificate raises nothing.
+
+    Example:
+        >>> import numpy as np
+        >>> from unrelu.certificates import DomainRecord, LayerRecord, PreimageCertificate, verify
+        >>> layer = LayerRecord.dense(np.eye(2), np.zeros(2))
+        >>> claim = (np.ones(2), None, "singleton", 0, np.array([0, 1]))
+        >>> verify(PreimageCertificate(layer, DomainRecord("space", 2), *claim)).statement
+        'the preimage of relu(W x + b) at the given x in R^2 is a single point'
+    """
+    try:
+        type(certificate).read(Fields(certificate.to_fields(rows=False), "certificate"))
+    except ArgumentError as error:
+        return Verification(False, "", "a statement that cannot be read", str(error))
+    said = statement(certificate)
+    try:
+        proved, exact = _checked(certificate, layer)
+    except NotProvedError as error:
+        return Verification(False, "", said, str(error))
+    grade = _strongest(certificate) if proved.exact and exact else "float"
+    return Verification(True, grade, said, proved.reason)
+
+
+def _strongest(certificate: Certificate) -> str:
+    """Return the grade that a certificate has if no number is rounded."""
+    if isinstance(certificate, InjectivityCertificate | StructureCertificate):
+        return certificate.grade
+    return "exact"
+
+
+def _checked(certificate: Certificate, layer: Layers | None) -> tuple[Proved, bool]:
+    """Return what is proved, and whether the layers' numbers are the model's own."""
+    if isinstance(certificate, NetworkCollisionCertificate):
+        layers = [_resolved(known, layer) for known in certificate.layers]
+        last = None if certificate.last is None else _resolved(certificate.last, layer)
+        used = layers if last is None else [*layers, last]
+        return verify_network_collision(certificate, layers, last), all(one.exact for one in used)
+    if isinstance(certificate, CollisionCertificate):
+        record = _resolved(certificate.layer, layer)
+        return verify_collision(certificate, record), record.exact and certificate.layer.exact
+    if isinstance(certificate, PreimageCertificate):
+        record = _resolved(certificate.layer, layer)
+        return verify_preimage(certificate, record), record.exact and certificate.layer.exact
+    if isinstance(certificate, InjectivityCertificate):
+        record = _resolved(certificate.layer, layer)
+        return verify_injective(certificate, record), record.exact and certificate.layer.exact
+    if isinstance(certificate, StructureCertificate):
+        record = _resolved(certificate.layer, layer)
+        return verify_structure(certificate, record), record.exact and certificate.layer.exact
+    if isinstance(certificate, WitnessCertificate):
+        record = _resolved(certificate.layer, layer)
+        return verify_witness(certificate, record), record.exact and certificate.layer.exact
+    raise NotProvedError(f"certificates of kind {certificate.form!r} are not known")
+
+
+def _resolved(known: LayerRecord | LayerReference, layer: Layers | None) -> LayerRecord:
+    """Return the numbers of the layer that a certificate names.
+
+    Raises:
+        NotProvedError: If there are none, or they have another digest.
+    """
+    if layer is None:
+        if isinstance(known, LayerReference):
+            raise NotProvedError(f"layer {known.name!r}: the certificate does not hold its numbers")
+        return known
+    found = _named(layer, known).record() if isinstance(layer, Mapping) else layer.record()
+    if not isinstance(found, LayerRecord) or found.sha256 != known.sha256:
+        raise NotProvedError(f"layer {known.name!r}: the layer given has other numbers (SHA-256)")
+    return found
+
+
+def _named(layers: Mapping[str, Any], known: LayerRecord | LayerReference) -> HasRecord:
+    for name in (known.node, known.name):
+        if name in layers:
+            found: HasRecord = layers[name]
+            return found
+    raise NotProvedError(f"layer {known.name!r}: no layer of this name was given")

@@ -1,0 +1,65 @@
+"""``unrelu verify``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from unrelu.cli._exit import Exit
+from unrelu.cli._options import InputShape, Weights
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from unrelu.certificates import LayerRecord
+    from unrelu.layers import Network
+
+
+def verify(
+    certificate: Annotated[Path, typer.Argument(metavar="CERTIFICATE", help="A proof, a JSON file.")],
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[MODEL]", help="The model that it speaks of; its own copy of the layer if not given."
+        ),
+    ] = None,
+    weights: Weights = None,
+    input_shape: InputShape = None,
+) -> None:
+    """Check a proof in exact rational arithmetic, without any of the code that found it.
+
+    An ONNX file is read by a reader of the verifier's own where its operators allow that.
+
+    Exit code 0 if the proof holds, 3 if it does not.
+
+    For example:
+
+      unrelu verify proof.json
+
+      unrelu verify proof.json model.onnx
+    """
+    from rich.console import Console
+
+    from unrelu import certificates
+
+    proof = certificates.load(certificate)
+    subject = None if model is None else _layers(model, weights, input_shape)
+    checked = certificates.verify(proof, subject)
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    console.print(checked.statement)
+    if not checked.valid:
+        console.print(f"not proved: {checked.reason}", style="bold red")
+        raise typer.Exit(Exit.REFUTED)
+    console.print(f"proved; grade: {checked.grade}", style="bold green")
+    if checked.reason:
+        console.print(checked.reason)
+
+
+def _layers(model: str, weights: Path | None, input_shape: str | None) -> Mapping[str, LayerRecord] | Network:
+    """Return the model's layers, for ONNX without the importer where that is possible."""
+    from unrelu.cli._models import load_network
+    from unrelu.cli._options import shape_of
+
+    return load_network(model, weights, None, shape_of(input_shape))
