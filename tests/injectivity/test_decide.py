@@ -18,8 +18,10 @@ def check_evidence(layer: ReLULayer, decision: unrelu.Decision) -> None:
         assert exact_rank(weight[weakly_active(weight, bias, decision.witness)]) < layer.n
         collision = decision.collision
         assert collision.distance > 0
-        scale = np.linalg.norm(layer.apply(collision.x)) + np.abs(bias).max(initial=0) + 1e-300
-        assert collision.output_difference <= 1e-9 * scale
+        output, original = layer.apply(collision.x), layer.apply(collision.original)
+        difference, largest = np.abs(output - original).max(initial=0), original.max(initial=0)
+        assert difference <= 1e-9 * (largest + np.abs(bias).max(initial=0) + 1e-300)
+        assert collision.output_difference == (difference / largest if largest > 0 else difference)
     if decision.verdict == Verdict.INJECTIVE:
         assert exact_rank(weight[[i for i, _ in decision.pairs]]) == layer.n
         for i, j in decision.pairs:

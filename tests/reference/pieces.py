@@ -1,7 +1,7 @@
 """Naive twin of `unrelu.preimage.pieces`: every sign pattern of every layer, by elimination of variables."""
 
 from fractions import Fraction
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 
@@ -30,7 +30,10 @@ def composed(layers: Layers, pattern, n: int) -> list[list[list[Fraction]]]:
     for k, (weight, bias) in enumerate(layers):
         z = []
         for w, b in zip(weight.tolist(), bias.tolist(), strict=True):
-            row = [sum((Fraction(a) * r[j] for a, r in zip(w, rows, strict=True)), Fraction(0)) for j in range(n + 1)]
+            row = [
+                sum((Fraction(a) * r[j] for a, r in zip(w, rows, strict=True)), Fraction(0))
+                for j in range(n + 1)
+            ]
             z.append([*row[:-1], row[-1] + Fraction(b)])
         found.append(z)
         if k < len(pattern):
@@ -59,12 +62,12 @@ def polyhedron(layers: Layers, pattern, y, final_relu: bool, G=None, h=None) -> 
 
 
 def pieces(layers: Layers, y, final_relu: bool, G=None, h=None) -> dict[tuple[int, ...], tuple[int, bool]]:
-    """Signs in the relative interior of each piece that lies in no other: its dimension, whether unbounded."""
+    """Signs inside each piece that lies in no other, with its dimension and whether it is unbounded."""
     widths = [len(bias) for _, bias in layers[:-1]]
     found = {}
     for flat in product((False, True), repeat=sum(widths)):
         cuts = np.cumsum([0, *widths])
-        pattern = [flat[a:b] for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+        pattern = [flat[a:b] for a, b in pairwise(cuts)]
         part, rows = polyhedron(layers, pattern, y, final_relu, G, h)
         if part.has_point():
             named = rows if final_relu else rows[:-1]

@@ -40,21 +40,24 @@ class AffineRows:
     def signs(self, x: np.ndarray) -> np.ndarray:
         """Return the signs of all rows at a point."""
         values, common = whole(x.tolist())
-        return np.array([(v > 0) - (v < 0) for v in self.times([*values, common])], dtype=np.int64)
+        return signs_of(self.times([*values, common]))
 
     def chosen(self, index: np.ndarray) -> IntegerRows:
         """Return some rows as integers, with their offsets as a last column."""
         return integer_rows(self.linear.take(index).beside(self.offsets[index]))
 
 
-def outputs(layer: LayerRecord, x: np.ndarray) -> list[Fraction]:
-    """Return ``W x + b`` exactly."""
-    values, common = whole(x.tolist())
-    return preactivations(layer, values, common)
+def signs_of(values: list[int]) -> np.ndarray:
+    """Return -1, 0 or 1 for each number."""
+    return np.array([(v > 0) - (v < 0) for v in values], dtype=np.int64)
 
 
 def preactivations(layer: LayerRecord, values: list[int], common: int) -> list[Fraction]:
     """Return ``W x + b`` exactly, for ``x = values / common``."""
-    products = layer.affine.times([*values, common])
+    return quotients(layer, layer.affine.times([*values, common]), common)
+
+
+def quotients(layer: LayerRecord, products: list[int], common: int) -> list[Fraction]:
+    """Return what products of the integer rows with ``(values, common)`` stand for."""
     powers = zip(products, layer.affine.powers, strict=True)
     return [Fraction(v << max(p, 0), common << max(-p, 0)) for v, p in powers]

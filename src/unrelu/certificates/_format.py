@@ -106,11 +106,13 @@ def load(path: str | os.PathLike[str]) -> Certificate:
     name = os.fspath(path)
     try:
         if os.path.getsize(path) > _MOST:
-            refuse(name, f"at most {_MOST} bytes", "more")
+            refuse("size", f"at most {_MOST} bytes", "more")
         text = Path(path).read_text(encoding="utf-8")
+        return from_json(text)
     except (OSError, UnicodeDecodeError) as error:
         raise ArgumentError(f"{name}: cannot be read: {error}") from None
-    return from_json(text)
+    except ArgumentError as error:
+        raise ArgumentError(f"{name}: {error}") from None
 
 
 def _parsed(text: str) -> object:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from operator import mul
 
 import numpy as np
@@ -113,9 +114,11 @@ class IntegerRows:
 
     def times(self, vector: Sequence[int]) -> list[int]:
         """Return the products of all rows with a vector."""
-        gathered = map(vector.__getitem__, self.columns.tolist())
-        products = list(map(mul, self.entries, gathered))
-        return [sum(products[s:e]) for s, e in zip(self.starts[:-1], self.starts[1:], strict=True)]
+        limits = list(pairwise(self.starts))
+        if len(self.entries) == self.m * self.n:
+            return [sum(map(mul, self.entries[s:e], vector)) for s, e in limits]
+        gathered = list(map(vector.__getitem__, self.columns.tolist()))
+        return [sum(map(mul, self.entries[s:e], gathered[s:e])) for s, e in limits]
 
     def absolute(self) -> IntegerRows:
         """Return the rows with the sizes of their entries."""

@@ -35,6 +35,9 @@ def verify(certificate: Certificate, layer: Layers | None = None) -> Verificatio
     Returns:
         Whether the statement is proved, and how strongly; a bad certificate raises nothing.
 
+    Raises:
+        ArgumentError: If something else than a certificate is given.
+
     Example:
         >>> import numpy as np
         >>> from unrelu.certificates import DomainRecord, LayerRecord, PreimageCertificate, verify
@@ -43,6 +46,8 @@ def verify(certificate: Certificate, layer: Layers | None = None) -> Verificatio
         >>> verify(PreimageCertificate(layer, DomainRecord("space", 2), *claim)).statement
         'the preimage of relu(W x + b) at the given x in R^2 is a single point'
     """
+    if not isinstance(certificate, Certificate):
+        raise ArgumentError(f"certificate: expected a certificate, got {certificate!r}")
     try:
         type(certificate).read(Fields(certificate.to_fields(rows=False), "certificate"))
     except ArgumentError as error:

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from unrelu.certificates._affine import AffineRows, outputs, preactivations
+from unrelu.certificates._affine import AffineRows, preactivations, quotients, signs_of
 from unrelu.certificates._collision_certificates import CollisionCertificate, NetworkCollisionCertificate
 from unrelu.certificates._domain_record import DomainRecord
 from unrelu.certificates._fields import refuse, vector
@@ -84,11 +84,12 @@ class Pair:
             NotProvedError: If the inputs are the same, or one lies outside the domain.
         """
         require(bool((self.x != self.other).any()), "x and other are the same point")
-        for name, point in (("x", self.x), ("other", self.other)):
-            borders = self.rows.signs(point)[self.rows.m :]
-            require(bool((borders <= 0).all()), f"{name} lies outside the domain")
+        m, common = self.rows.m, self._points[2]
+        for name, values in zip(("x", "other"), self._values, strict=True):
+            require(all(v <= 0 for v in values[m:]), f"{name} lies outside the domain")
+        first, second = (quotients(self.rows.layer, values[:m], common) for values in self._values)
         zero = Fraction(0)
-        pairs = zip(outputs(self.rows.layer, self.x), outputs(self.rows.layer, self.other), strict=True)
+        pairs = zip(first, second, strict=True)
         return max((abs(max(p, zero) - max(q, zero)) for p, q in pairs), default=zero)
 
     def exact_collision(self) -> Fraction:
@@ -100,7 +101,7 @@ class Pair:
         Raises:
             NotProvedError: If none was proved to exist.
         """
-        at_x, at_other = self.rows.signs(self.x), self.rows.signs(self.other)
+        at_x, at_other = self._signs
         touched = self._touched
         equal = touched & ((at_x > 0) | ((at_x == 0) & (at_other == 0)))
         held = touched & (at_x < 0) & (at_other == 0)
@@ -132,12 +133,22 @@ class Pair:
         values, common = whole([*self.x.tolist(), *self.other.tolist()])
         return values[: self.rows.n], values[self.rows.n :], common
 
+    @cached_property
+    def _values(self) -> tuple[list[int], list[int]]:
+        """All rows at both inputs, times positive numbers."""
+        x, other, common = self._points
+        return self.rows.times([*x, common]), self.rows.times([*other, common])
+
+    @cached_property
+    def _signs(self) -> tuple[np.ndarray, np.ndarray]:
+        return signs_of(self._values[0]), signs_of(self._values[1])
+
     def _moved(self, equal: np.ndarray, held: np.ndarray) -> Moved:
         """Move ``other`` so that rows have the values they have at ``x``, and others are 0."""
         x, other, common = self._points
         linear = self.rows.linear
         lengths = np.diff(linear.starts)
-        alone = held & (lengths == 1) & (self.rows.signs(self.other) == 0)
+        alone = held & (lengths == 1) & (self._signs[1] == 0)
         free = np.setdiff1d(self._support, linear.take(np.flatnonzero(alone)).columns)
         border = np.flatnonzero(held & ~alone)
         index = np.concatenate([np.flatnonzero(equal), border])

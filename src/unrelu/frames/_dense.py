@@ -10,12 +10,14 @@ import numpy as np
 from unrelu.frames._factor import Factor, dense_factor
 from unrelu.frames._frame import Frame
 from unrelu.frames._lapack import columns_product, rows_product
+from unrelu.frames._principal import principal
 from unrelu.frames._sharing import Branch, sharing_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _BUFFER = 64 << 20  # bytes of rows kept ready by each thread
+_HELD_BYTES = 256 << 20  # of the Gram matrix of all rows
 
 
 @final
@@ -28,6 +30,7 @@ class DenseFrame(Frame):
         """Store ``weight`` of shape ``(m, n)``."""
         super().__init__(np.ascontiguousarray(weight, dtype=np.float64), max_rank, is_exact)
         self._local = threading.local()
+        self._products: np.ndarray | None = None
 
     @property
     def factor_bytes(self) -> int:
@@ -79,6 +82,19 @@ class DenseFrame(Frame):
         product[self.zero_columns, self.zero_columns] = product.diagonal().max()
         return dense_factor(product, terms)
 
+    def hold(self, subsets: int) -> None:
+        """Multiply all pairs of rows once, where so many subsets cost more and it fits into memory."""
+        worthwhile = subsets * self.n**2 > self.m**2 and 8 * self.m**2 <= _HELD_BYTES
+        if worthwhile and self._products is None:
+            self._products = rows_product(self._scaled(np.arange(self.m), equilibrated=True))
+
     def gram(self, index: np.ndarray, *, equilibrated: bool = False) -> Factor | None:
         """Factor ``W_I W_Iᵀ``."""
+        if equilibrated and self._products is not None:
+            return dense_factor(principal(self._products, np.sort(index)), self.n)
         return dense_factor(rows_product(self._scaled(index, equilibrated)), self.n)
+
+    def _spans_used(self, index: np.ndarray) -> bool:
+        if 0 < len(index) == self.used and self._products is not None:
+            return self.gram(index, equilibrated=True) is not None
+        return super()._spans_used(index)

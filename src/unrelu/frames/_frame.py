@@ -87,6 +87,9 @@ class Frame(ABC):
         """
         return [self.frame_operator(np.flatnonzero(mask)) for mask in masks]
 
+    def hold(self, subsets: int) -> None:
+        """Do once what `gram` and `spans` of so many subsets share; here nothing."""
+
     @abstractmethod
     def gram(self, index: np.ndarray, *, equilibrated: bool = False) -> Factor | None:
         """Factor the Gram matrix ``<w_i, w_j>`` over ``index``; a factor proves independent rows."""

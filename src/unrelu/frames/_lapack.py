@@ -82,17 +82,18 @@ def potrf(matrix: np.ndarray) -> int:
 
 
 def potrs(factor: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Solve with the factor of `potrf`, or a copy of it in single precision."""
-    out = np.array(v, dtype=factor.dtype)
+    """Solve with the factor of `potrf`, or a copy of it in single precision, for each row of ``v``."""
+    out = np.array(v, dtype=factor.dtype, order="C")
+    size = len(factor)
     _call(
         "spotrs" if factor.dtype == np.float32 else "dpotrs",
         b"L",
-        len(factor),
-        1,
+        size,
+        out.size // max(size, 1),
         factor,
-        len(factor),
+        max(size, 1),
         out,
-        len(out),
+        max(size, 1),
         ctypes.c_int(0),
     )
     return out

@@ -90,6 +90,7 @@ def analyse_points(
     layer = in_double(layer)
     samples, _, _ = layer.samples(x)
     frame = frame or frame_of(layer)
+    frame.hold(len(samples))
     settle = _Settler(frame, assume_general_position)
     with threadpool_limits(1, user_api="blas"), Parallel(n_jobs, backend="threading") as parallel:
         rows = [

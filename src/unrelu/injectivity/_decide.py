@@ -5,14 +5,15 @@ A layer is injective on R^n if and only if at every input the weakly active rows
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from unrelu.frames import Frame, activity, frame_of
-from unrelu.injectivity._verdict import Collision, Decision, Verdict
+from unrelu.injectivity._lines import opposite_pairs
+from unrelu.injectivity._verdict import Decision, Verdict
+from unrelu.preimage.collisions import Collision, relative_difference
 
 if TYPE_CHECKING:
     from unrelu.layers import ReLULayer
@@ -45,8 +46,9 @@ def decide(layer: ReLULayer) -> Decision:
         <Verdict.NOT_INJECTIVE: 'not injective'>
     """
     frame = frame_of(layer)
-    pairs = _covering_pairs(layer, frame)
-    if pairs:
+    pairs = opposite_pairs(layer.record(), frame.directions)
+    index = np.array([i for i, _ in pairs], dtype=int)
+    if len(pairs) >= frame.n and frame.rank_bounds(index)[0] == frame.n:
         return Decision(
             Verdict.INJECTIVE,
             f"{len(pairs)} pairs of opposite rows cover a basis; one row of each is active at every input",
@@ -63,32 +65,6 @@ def decide(layer: ReLULayer) -> Decision:
     return Decision(
         Verdict.UNKNOWN, "no covering pairs of opposite rows, and no input with too few active rows was found"
     )
-
-
-def _covering_pairs(layer: ReLULayer, frame: Frame) -> tuple[tuple[int, int], ...]:
-    """Return opposite rows that leave no input without one of them, if their lines span R^n; else nothing."""
-    lines = frame.directions
-    by_line: dict[int, dict[int, list[int]]] = {}
-    for row, (line, sign) in enumerate(zip(lines.line.tolist(), lines.sign.tolist(), strict=True)):
-        if line >= 0:
-            by_line.setdefault(line, {1: [], -1: []})[sign].append(row)
-    bias = layer.bias.double().cpu().numpy()
-    pairs = []
-    for rows in by_line.values():
-        if rows[1] and rows[-1]:
-            # On the line's coordinate one row is active from -up on, the other as far as down.
-            (up, i), (down, j) = (max((_offset(frame, r, bias), r) for r in rows[s]) for s in (1, -1))
-            if up + down >= 0:
-                pairs.append((i, j))
-    index = np.array([i for i, _ in pairs], dtype=int)
-    return tuple(pairs) if len(pairs) >= frame.n and frame.rank_bounds(index)[0] == frame.n else ()
-
-
-def _offset(frame: Frame, row: int, bias: np.ndarray) -> Fraction:
-    """Return ``b_i`` in units of the row's first non-zero weight, exactly: comparable along one line."""
-    weights = frame.rows(np.array([row]))
-    first = weights.data[0] if hasattr(weights, "indptr") else weights[0][np.flatnonzero(weights[0])[0]]
-    return Fraction(float(bias[row])) / abs(Fraction(float(first)))
 
 
 def _witness(layer: ReLULayer, frame: Frame) -> np.ndarray | None:
@@ -130,5 +106,10 @@ def _collision(layer: ReLULayer, frame: Frame, witness: np.ndarray) -> Collision
     rising = strict & (slope > 0)
     step = 0.5 * float(np.min(-state.z[0][rising] / slope[rising], initial=2 * np.linalg.norm(witness) + 2))
     other = witness + step * v
-    difference = layer.apply(other) - layer.apply(witness)
-    return Collision(witness, other, float(np.linalg.norm(step * v)), float(np.linalg.norm(difference)))
+    return Collision(
+        x=other,
+        original=witness,
+        distance=float(np.linalg.norm(other - witness)),
+        output_difference=relative_difference(layer.apply(other), layer.apply(witness)),
+        reason="a step from the witness along a direction that its active rows do not see",
+    )

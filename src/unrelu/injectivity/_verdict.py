@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
+    from unrelu.preimage import Collision
+
 
 class Verdict(StrEnum):
     """Whether different inputs always have different outputs."""
@@ -16,23 +18,6 @@ class Verdict(StrEnum):
     INJECTIVE = "injective"
     NOT_INJECTIVE = "not injective"
     UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True)
-class Collision:
-    """Two inputs that a layer confuses.
-
-    Attributes:
-        x: One input, shape ``(n,)``.
-        other: Another input.
-        distance: Euclidean distance of the two.
-        output_difference: Euclidean distance of their outputs as computed in float64: 0 up to rounding.
-    """
-
-    x: np.ndarray
-    other: np.ndarray
-    distance: float
-    output_difference: float
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,7 @@ class LinearProgram:
         bounds: tuple[np.ndarray, np.ndarray],
         *,
         lower: np.ndarray | None = None,
+        tolerance: float = 1e-7,
     ) -> None:
         """Take the numbers.
 
@@ -53,6 +54,7 @@ class LinearProgram:
             upper: Shape ``(m,)``, finite.
             bounds: Lower and upper bounds of ``v``, shape ``(n,)`` each, infinite where there is none.
             lower: Shape ``(m,)``, maybe ``-inf``; no lower limits when ``None``.
+            tolerance: By how much a solution may violate a constraint, or a dual one its sign.
         """
         matrix = sp.csc_array(rows)
         n, m = len(bounds[0]), len(upper)
@@ -75,6 +77,8 @@ class LinearProgram:
         self.m, self.n = m, n
         self._solver = highspy.Highs()
         self._solver.silent()
+        self._solver.setOptionValue("primal_feasibility_tolerance", tolerance)
+        self._solver.setOptionValue("dual_feasibility_tolerance", tolerance)
         self._accepted = self._solver.passModel(program) != highspy.HighsStatus.kError
 
     def minimize(self, cost: np.ndarray, *, time_limit: float = 60.0) -> LinearSolution:

@@ -118,9 +118,7 @@ class LeafChecker:
     def _closes(self, rows: list[int], excluded: int) -> bool:
         """Say whether rows span R^n, or an excluded row lies in their span; exactly."""
         n = self._rows.shape[1]
-        if not rows:
-            return False
-        null, nullity = flint.fmpz_mat(whole_rows(self._rows[rows])).nullspace()
+        null, nullity = flint.fmpz_mat(whole_rows(self._rows[rows]) or [[0] * n]).nullspace()
         if nullity == 0:
             return True
         out = [row for row in range(len(self._rows)) if excluded >> row & 1]

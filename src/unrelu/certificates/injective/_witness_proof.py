@@ -46,13 +46,16 @@ def verify_witness(certificate: WitnessCertificate, layer: LayerRecord) -> Prove
     )
 
 
-def certify_witness(layer: LayerRecord, domain: DomainRecord, x: np.ndarray) -> WitnessCertificate | None:
+def certify_witness(
+    layer: LayerRecord, domain: DomainRecord, x: np.ndarray, *, directed: bool = False
+) -> WitnessCertificate | None:
     """Return the certificate of a point whose weakly active rows do not span R^n.
 
     Args:
         layer: The layer.
         domain: The domain.
         x: The point, shape ``(n,)``.
+        directed: Whether a direction is wanted even where so few rows are active that none is needed.
 
     Returns:
         The certificate; ``None`` where the point is none of the open domain, the rows span, or elimination
@@ -63,7 +66,7 @@ def certify_witness(layer: LayerRecord, domain: DomainRecord, x: np.ndarray) -> 
     active = np.flatnonzero((signs[: layer.m] >= 0) & (np.diff(layer.starts) > 0))
     if (signs[layer.m :] >= 0).any():
         return None
-    if len(active) < layer.n:
+    if len(active) < layer.n and not directed:
         return WitnessCertificate(layer, domain, x)
     chosen = layer.rows.take(active)
     whole_rows = integer_rows(chosen)

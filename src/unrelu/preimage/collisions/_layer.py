@@ -81,9 +81,10 @@ def collide_layer(
         if known.kind == Kind.SINGLETON:
             return None
         found = _elsewhere(program, goal, found, deadline)
-    if found is None:
-        raise UnreluError(f"collide: no other input was found, and there may be one: {known.reason}")
-    return proved(layer, domain, program, found, goal)
+    candidate = found and proved(layer, domain, program, found, goal)
+    if candidate is None:
+        raise UnreluError("collide: no other input was found, and it was not proved that there is none")
+    return candidate
 
 
 def _elsewhere(program: Program, goal: Goal, found: Found | None, deadline: float) -> Found | None:

@@ -80,7 +80,8 @@ def make_program(
     equal = equal[largest_entries(equal) > 0]
     with np.errstate(over="ignore"):
         slack = slack * by_row
-        unit = _power_of_two(size or float(np.median(slack[slack > 0])) if (slack > 0).any() else 1.0)
+        off = slack[slack > 0]
+        unit = _power_of_two(size or (float(np.median(off)) if len(off) else 1.0))
         return Program(
             x,
             unit,

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from unrelu.certificates import NetworkCollisionCertificate, certify_collision
 from unrelu.certificates._verify_collision import forward
@@ -29,6 +30,8 @@ _SHARES = (
     0.5,
 )  # of the step, where the whole is not proved: nearer to x borders are less close
 
+_SAME = 1e-12  # difference of outputs that is rounding, relative to the numbers that they sum up
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -49,8 +52,11 @@ class Candidate:
     certificate: CollisionCertificate | NetworkCollisionCertificate | None = None
 
 
-def proved(layer: ReLULayer, domain: Domain, program: Program, found: Found, goal: Goal) -> Candidate:
-    """Prove that an exact collision lies within rounding of the input found, or of one a little before it."""
+def proved(layer: ReLULayer, domain: Domain, program: Program, found: Found, goal: Goal) -> Candidate | None:
+    """Prove that an exact collision lies within rounding of the input found, or of one a little before it.
+
+    ``None`` where outputs differ by more than rounding.
+    """
     x = program.origin
     whole = Candidate(found.other, found.gap, found.note, "layer", _certified(layer, domain, x, found.other))
     if _is_exact(whole):
@@ -63,7 +69,16 @@ def proved(layer: ReLULayer, domain: Domain, program: Program, found: Found, goa
             gap = None if found.gap is None else found.gap + max(lost, 0.0)
             note = f"{found.note}, {1 - share:g} of the way short of it for the sake of the proof"
             return Candidate(other, gap, note, "layer", certificate)
+    if whole.certificate is None or whole.certificate.difference > _rounding(layer, x, found.other):
+        return None
     return replace(whole, reason=f"{found.note}; equal up to rounding, no exact collision near it was proved")
+
+
+def _rounding(layer: ReLULayer, x: np.ndarray, other: np.ndarray) -> float:
+    """Return what is rounding in a difference of outputs, by the sizes of the numbers that they sum up."""
+    points = torch.from_numpy(np.abs(np.stack([x, other]))).to(layer.bias.device)
+    sizes = layer.linear.absolute().apply(points) + layer.bias.abs()
+    return _SAME * float(sizes.amax()) if layer.m else 0.0
 
 
 def _is_exact(candidate: Candidate) -> bool:

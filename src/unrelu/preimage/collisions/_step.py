@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from unrelu.preimage.collisions._program import Program
 
 _FEASIBLE = 1e-11  # violation that polishing may leave, in rows and steps of size 1
+_EXACT = 1e-10  # violation that the simplex method may leave, less than half the margin
+_NEAR = 1e-7  # distance of a row from its border at which it may be meant to lie there
 _ROUNDS = 8  # of guessing which constraints are active
 _ZERO_COST = 1e-9  # reduced cost, relative to the largest, that counts as 0 where nothing bounds the step
 
@@ -78,7 +80,9 @@ class LinearSteps:
         upper = np.concatenate([np.zeros(p), program.slack])
         lower = np.concatenate([np.zeros(p), np.full(len(program.slack), -np.inf)])
         rows = stacked(program.equal, program.below)
-        self._solver = LinearProgram(rows, upper, (program.lower, program.upper), lower=lower)
+        self._solver = LinearProgram(
+            rows, upper, (program.lower, program.upper), lower=lower, tolerance=_EXACT
+        )
 
     def farthest(self, cost: np.ndarray, time_limit: float) -> Step:
         """Maximise ``cost · d``.
@@ -158,18 +162,23 @@ def _gap(program: Program, goal: np.ndarray, step: Step) -> float:
 
 
 def polished(program: Program, step: Step) -> Step:
-    """Move to where the constraints that are nearly active are so exactly."""
+    """Move to where the constraints that are nearly active are so exactly.
+
+    Entries at their bounds stay there, unless the equations cannot be met without them.
+    """
     rest = program.slack - program.below @ step.v
-    tight = (rest < 1e-7) & ((step.below_dual > 0) | (rest < _FEASIBLE))
-    free = (step.v > program.lower) & (step.v < program.upper)
-    flat = nearest_on_flat(
-        stacked(program.equal, program.below[tight]),
-        np.concatenate([np.zeros(program.equal.shape[0]), program.slack[tight]]),
-        step.v,
-        free,
-    )
-    better = flat is not None and _violation(program, flat[0]) <= _violation(program, step.v)
-    return replace(step, v=flat[0]) if flat is not None and better else step
+    tight = (rest < _NEAR) & ((step.below_dual > 0) | (rest < _FEASIBLE))
+    rows = stacked(program.equal, program.below[tight])
+    right = np.concatenate([np.zeros(program.equal.shape[0]), program.slack[tight]])
+    inside = (step.v > program.lower) & (step.v < program.upper)
+    for free in (inside, program.lower < program.upper):
+        violation = _violation(program, step.v)
+        flat = nearest_on_flat(rows, right, step.v, free)
+        if flat is not None and _violation(program, flat[0]) <= violation:
+            step = replace(step, v=flat[0])
+        if _violation(program, step.v) <= _FEASIBLE:
+            break
+    return step
 
 
 def _violation(program: Program, v: np.ndarray) -> float:

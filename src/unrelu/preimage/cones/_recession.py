@@ -27,6 +27,8 @@ from unrelu.preimage.cones._span import certified_sigma, length_bound
 _SHIFT = 1e-11  # square of the smallest singular value that is proved for rows of V
 _ZERO = 1e-11  # norm of a row of V inside the kernel that counts as 0
 _HELD_BYTES = 256 << 20  # of V Vᵀ
+_ROWS = 8
+_ROUNDS = 8
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,11 @@ class Recession:
         kernel = _Kernel(self.vectors[equalities], factor)
         guess = self._closed_form(kernel, equalities, inequalities)
         guess = guess or self._by_newton(kernel, equalities, inequalities)
+        return self._proved(guess, kernel, equalities, inequalities)
+
+    def _proved(
+        self, guess: _Guess, kernel: _Kernel, equalities: np.ndarray, inequalities: np.ndarray
+    ) -> Cone | None:
         if guess.multipliers is not None:
             v = guess.multipliers - self.vectors @ (guess.multipliers @ self.vectors)
             if self._are_multipliers(v, inequalities):
@@ -124,7 +131,7 @@ class Recession:
             d = self.inverse @ kernel.project(guess.direction)
             zero = self.rows[equalities]
             if is_direction(zero, self.rows[inequalities], d, certified_sigma(zero)):
-                low = n - len(equalities)
+                low = self.rows.shape[1] - len(equalities)
                 return Cone(low, low, np.zeros(0, dtype=int), None, d, guess.used_lp)
         return None
 
@@ -137,27 +144,53 @@ class Recession:
         if fitted.max() < 1 - CLEAR:
             weights = np.zeros(len(self.rows))
             weights[inequalities] = 1 - fitted
-            weights[equalities] = -kernel.coordinates(total - c)
+            weights[equalities] = -kernel.coordinates(kernel.rows @ (total - c))
             return _Guess(multipliers=weights)
         return _Guess(direction=-c) if fitted.min() > CLEAR * np.linalg.norm(c) else None
 
     def _by_newton(self, kernel: _Kernel, equalities: np.ndarray, inequalities: np.ndarray) -> _Guess:
-        basis = kernel.basis()
-        found = partition((self.vectors @ basis)[inequalities], _ZERO)
-        if found is None or (found.implied.any() and not found.implied.all()):
-            return _Guess()
-        if not found.implied.any():
-            return _Guess(direction=basis @ found.c, used_lp=found.used_lp)
-        weights = np.zeros(len(self.rows))
-        weights[inequalities] = found.weights / found.weights.max()
-        weights[equalities] = -kernel.coordinates(weights @ self.vectors)
-        return _Guess(multipliers=weights, used_lp=found.used_lp)
+        """Balance some of the rows and the sum of the others; rows in whose way these are join them."""
+        vectors, basis = self.vectors, kernel.basis()
+        total = (self._sum - kernel.rows.sum(axis=0)) @ basis
+        chosen = _spread(len(inequalities), _ROWS * len(total))
+        reduced = np.empty((len(inequalities), len(total)))
+        reduced[chosen] = vectors[inequalities[chosen]] @ basis
+        for _ in range(_ROUNDS):
+            some = reduced[chosen]
+            rest = (total - some.sum(axis=0))[None, :][: 0 if chosen.all() else 1]
+            found = partition(np.concatenate([some, rest]), _ZERO)
+            if found is not None and found.implied.all():
+                weights = np.zeros(len(self.rows))
+                weights[inequalities] = found.weights[-1]
+                weights[inequalities[chosen]] = found.weights[: len(some)]
+                weights[equalities] = -kernel.coordinates(kernel.rows @ (weights @ self.vectors))
+                return _Guess(multipliers=weights, used_lp=found.used_lp)
+            if found is None or found.implied.any():
+                return _Guess()
+            direction = basis @ found.c
+            values = (vectors @ direction)[inequalities]
+            if values.max() < -CLEAR * np.linalg.norm(direction):
+                return _Guess(direction=direction, used_lp=found.used_lp)
+            new = np.argsort(-np.where(chosen, -np.inf, values))[: int(chosen.sum())]
+            new = new[~chosen[new]]
+            reduced[new] = vectors[inequalities[new]] @ basis
+            chosen[new] = True
+        return _Guess()
 
     def _are_multipliers(self, v: np.ndarray, positive: np.ndarray) -> bool:
         """Return whether the least correction that makes ``Wᵀ v`` exactly 0 keeps these entries positive."""
         error = 1.1 * (len(v) + 4) * UNIT * self._size * length_bound(v)
         correction = (length_bound(v @ self.rows) + error) / self.sigma
         return bool(v[positive].min() > correction * (1 + 1e-9))
+
+
+def _spread(count: int, size: int) -> np.ndarray:
+    """Choose ``size`` of ``count`` rows evenly, boolean; all of them where that saves little."""
+    chosen = np.ones(count, dtype=bool)
+    if 2 * size < count:
+        chosen[:] = False
+        chosen[np.linspace(0, count - 1, size).astype(int)] = True
+    return chosen
 
 
 class _Kernel:
@@ -171,22 +204,25 @@ class _Kernel:
         """Take the rows and the factor of ``V_I V_Iᵀ``, ``None`` if there are no rows."""
         self.rows, self._factor = rows, factor
 
-    def coordinates(self, v: np.ndarray) -> np.ndarray:
-        """Return the ``z`` that makes ``V_Iᵀ z`` nearest to ``v``, for each row of ``v``."""
-        products = v @ self.rows.T
+    def coordinates(self, products: np.ndarray) -> np.ndarray:
+        """Return the ``z`` that makes ``V_Iᵀ z`` nearest to ``v``, for each row ``V_I v`` of ``products``."""
         return products if self._factor is None else self._factor.solve(products)
 
     def project(self, v: np.ndarray) -> np.ndarray:
         """Return the nearest vector of the null space, for each row of ``v``; twice, against rounding."""
         for _ in range(2):
-            v = v - self.coordinates(v) @ self.rows
+            v = v - self.coordinates(v @ self.rows.T) @ self.rows
         return v
 
     def basis(self) -> np.ndarray:
         """Return an orthonormal basis as columns, made from random vectors."""
         k, n = self.rows.shape
         random = np.random.default_rng(0).standard_normal((n - k, n))
-        return np.linalg.qr((random - self.coordinates(random) @ self.rows).T)[0]
+        flat = random - self.coordinates(random @ self.rows.T) @ self.rows
+        product = rows_product(flat)
+        if potrf(product) != 0:
+            return np.linalg.qr(flat.T)[0]
+        return np.asarray(flat.T @ scipy.linalg.solve_triangular(np.triu(product), np.eye(n - k)))
 
 
 def _rounding(terms: int, a: np.ndarray, b: np.ndarray) -> float:

@@ -9,7 +9,7 @@ import flint
 import numpy as np
 
 from unrelu.preimage.cones import pivots
-from unrelu.preimage.cones._exact import exact_cone
+from unrelu.preimage.pieces._cones import cone_of, homogenised, point_inside
 from unrelu.preimage.pieces._polyhedron import Polyhedron
 from unrelu.preimage.pieces._rationals import (
     Row,
@@ -17,6 +17,7 @@ from unrelu.preimage.pieces._rationals import (
     exact,
     fraction,
     independent,
+    near_one,
     negated,
     table,
     unit_row,
@@ -24,7 +25,6 @@ from unrelu.preimage.pieces._rationals import (
 from unrelu.preimage.pieces._result import Piece
 
 if TYPE_CHECKING:
-    from unrelu.preimage.cones import Cone
     from unrelu.preimage.pieces._chain import Chain
     from unrelu.preimage.pieces._region import Region
     from unrelu.preimage.pieces._start import Start
@@ -67,16 +67,6 @@ class _System:
     equations: list[Row]
     inequalities: list[Row]
 
-    def cone(self, width: int, *, directions: bool = False) -> Cone | None:
-        """Analyse the homogenised system, or the cone of directions to infinity."""
-        if directions:
-            equations, inequalities = (
-                [row[:-1] for row in rows] for rows in (self.equations, self.inequalities)
-            )
-            return exact_cone(table(equations, width - 1), table(inequalities, width - 1))
-        above = [flint.fmpq(0)] * (width - 1) + [flint.fmpq(-1)]
-        return exact_cone(table(self.equations, width), table([*self.inequalities, above], width))
-
 
 def leaf(chain: Chain, start: Start, region: Region, head: list[Row], target: Target) -> Leaf:
     """Intersect a region with what the output asks of the last affine map.
@@ -96,13 +86,13 @@ def leaf(chain: Chain, start: Start, region: Region, head: list[Row], target: Ta
     if target.eps == 0 and any(off):
         return Leaf(None, True, 0)
     system = _System(kept, [*(negated(row) for row in region.rows), *below])
-    cone = system.cone(len(region.inside))
+    cone = homogenised(kept, system.inequalities, len(region.inside))
     if cone is None:
         return Leaf(None, False, 1)
-    if cone.direction is None or len(system.inequalities) in cone.implied:
+    point = point_inside(cone)
+    if point is None:
         return Leaf(None, True, 1)
-    direction = [exact(v) for v in cone.direction]
-    x = start.point([v / direction[-1] for v in direction])
+    x = start.point(point)
     if any(off) and not _near(chain, x, off, target):
         return Leaf(None, True, 1)
     found = _piece(chain, start, _tight(system, cone.implied.tolist()), x, cone.low - 1)
@@ -143,13 +133,14 @@ def _tight(system: _System, implied: list[int]) -> _System:
 
 
 def _bounded(system: _System, width: int) -> bool | None:
-    cone = system.cone(width, directions=True)
+    equations, inequalities = ([row[:-1] for row in rows] for rows in (system.equations, system.inequalities))
+    cone = cone_of(equations, inequalities, width - 1)
     return None if cone is None else cone.high == 0
 
 
 def _piece(chain: Chain, start: Start, system: _System, x: Row, dimension: int) -> Piece:
-    equations = [*start.equations, *map(start.in_x, system.equations)]
-    inequalities = [start.in_x(row) for row in system.inequalities if any(row[:-1])]
+    equations = [near_one(row) for row in (*start.equations, *map(start.in_x, system.equations))]
+    inequalities = [near_one(start.in_x(row)) for row in system.inequalities if any(row[:-1])]
     E, G = table(equations, chain.n + 1), table(inequalities, chain.n + 1)
     values = chain.preactivations(x)[: len(chain.names)]
     pattern = tuple(np.array([(v > 0) - (v < 0) for v in layer], dtype=np.int8) for layer in values)

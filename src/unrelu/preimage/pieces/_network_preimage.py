@@ -59,7 +59,7 @@ def network_preimage(
             output, equations that follow from others up to the rounding of ``y`` in its own dtype are left
             out, and the evidence is `Evidence.FLOAT`.
         domain: A polyhedral domain: `Box`, `Orthant`, `Polytope`; all of R^n when ``None``.
-        max_pieces: Number of pieces at which to stop.
+        max_pieces: Number of pieces at which to stop, before those that lie in others are dropped.
         time_limit: Seconds after which to stop, no limit when ``None``.
         progress: Whether to show a progress bar on standard error.
 
@@ -83,8 +83,8 @@ def network_preimage(
         >>> sphere = network_preimage(net, y=np.ones(1))
         >>> len(sphere.pieces), sphere.dimension, sphere.kind
         (4, 1, <Kind.BOUNDED: 'bounded'>)
-        >>> round(sphere.length() / np.sqrt(2), 9)
-        4.0
+        >>> round(sphere.length() ** 2, 9)
+        32.0
     """
     if (x is None) == (y is None):
         raise ArgumentError("x, y: expected exactly one of the two")

@@ -30,6 +30,16 @@ def fraction(value: flint.fmpq) -> Fraction:
     return Fraction(int(value.p), int(value.q))
 
 
+def near_one(row: Row) -> Row:
+    """Return a row with its largest coefficient brought near 1 by a power of two."""
+    largest = max(map(abs, row[:-1]), default=flint.fmpq(0))
+    if largest == 0:
+        return row
+    shift = int(largest.q).bit_length() - int(largest.p).bit_length()
+    scale = flint.fmpq(1 << max(shift, 0), 1 << max(-shift, 0))
+    return [v * scale for v in row]
+
+
 def table(rows: list[Row], width: int) -> np.ndarray:
     """Return rows as an array of Fractions, shape ``(p, width)``."""
     out = np.empty((len(rows), width), dtype=object)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import flint
 import numpy as np
 
-from unrelu.preimage.cones._exact import exact_cone
-from unrelu.preimage.pieces._rationals import Row, combination, dot, exact, fraction, negated, table
+from unrelu.preimage.pieces._cones import homogenised, point_inside
+from unrelu.preimage.pieces._rationals import Row, combination, dot, exact, fraction, negated
 from unrelu.solvers import minimize
 
 _POSITIVE = 1e-9  # share of the largest multiplier that counts as one; what is taken is checked
@@ -69,8 +69,8 @@ def split(region: Region, row: Row) -> Sides:
     redundant = answer.proved and answer.point is None
     near = region if redundant else _cut(region, own, region.inside)
     far = None if answer.point is None else _cut(region, negated(own), answer.point)
-    parts = (near, far) if value > 0 else (far, near)
-    return Sides(*parts, answer.proved, answer.programs)
+    positive, negative = (near, far) if value > 0 else (far, near)
+    return Sides(positive, negative, answer.proved, answer.programs)
 
 
 def _cut(region: Region, row: Row, point: Row) -> Region:
@@ -137,7 +137,8 @@ def _proposed(region: Region, row: Row, value: flint.fmpq) -> _Answer:
     """Do the same by a linear program in floating point, whose answer must stand the check."""
     slack = [dot(other, region.inside) for other in region.rows]
     seen = _seen([*region.rows, row], [*slack, value])
-    straight = seen[-1] * (2 / max(float(seen[-1] @ seen[-1]), 1e-300))
+    with np.errstate(all="ignore"):
+        straight = seen[-1] * (2 / max(float(seen[-1] @ seen[-1]), 1e-300))
     if not np.isfinite(seen).all() or not np.isfinite(straight).all():
         return _Answer(None, False, 0)
     if (seen[:-1] @ straight).max(initial=0.0) < 2 - _BEYOND:
@@ -193,14 +194,10 @@ def _proved(region: Region, row: Row, multipliers: np.ndarray) -> bool:
 
 def _decided(region: Region, row: Row, programs: int) -> _Answer:
     """Decide by the cone of the homogenised rows, exactly."""
-    width = len(row)
-    above = [flint.fmpq(0)] * (width - 1) + [flint.fmpq(-1)]
-    rows = table([*(negated(other) for other in region.rows), above, row], width)
-    cone = exact_cone(table([], width), rows)
+    cone = homogenised([], [row, *(negated(other) for other in region.rows)], len(row))
     if cone is None:
         return _Answer(None, False, programs + 1)
-    if cone.direction is None or len(rows) - 1 in cone.implied:
+    point = point_inside(cone)
+    if point is None or 0 in cone.implied:
         return _Answer(None, True, programs + 1)
-    direction = [exact(v) for v in cone.direction]
-    point = [v / direction[-1] for v in direction]
     return _Answer(_rounded(region, negated(row), point), True, programs + 1)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import flint
+import numpy as np
 
 from unrelu.preimage.pieces._bounds import range_of, rectified
 from unrelu.preimage.pieces._rationals import exact, matrix
@@ -19,8 +20,6 @@ from unrelu.preimage.pieces._region import is_positive
 from unrelu.preimage.pieces._relaxed_program import missed_output
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from unrelu.preimage.pieces._bounds import Box, Interval
     from unrelu.preimage.pieces._chain import Affine, Chain
     from unrelu.preimage.pieces._leaf import Target
@@ -83,10 +82,11 @@ def excluded(relaxation: Relaxation, region: Region) -> tuple[bool, int]:
     for (low, high), y, equal in zip(relaxation.output, relaxation.y, relaxation.equal, strict=True):
         if (low is not None and low > y) or (equal and high is not None and high < y):
             return True, 0
-    if any(None in interval for interval in relaxation.hidden[-1]):
+    if any(high is None for _, high in relaxation.hidden[-1]):
         return False, 0  # without upper bounds of the activations hardly anything can be proved
     try:
-        multipliers = missed_output(relaxation, region)
+        with np.errstate(all="ignore"):  # what floating point proposes is checked
+            multipliers = missed_output(relaxation, region)
     except OverflowError:  # of a rational number that is no float64
         return False, 0
     if multipliers is None:

@@ -121,4 +121,5 @@ class _Program:
         weights = dual[len(self.rows) :][: len(z)].copy()
         weights[equal] -= dual[len(self.rows) + len(z) :]
         padded = np.append(dual, 0.0)  # number -1: there is no such row
-        return weights / sizes, [padded[numbers] for numbers in borders]
+        weights /= sizes
+        return (weights, [padded[numbers] for numbers in borders]) if np.isfinite(weights).all() else None

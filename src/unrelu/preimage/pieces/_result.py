@@ -42,7 +42,7 @@ class Piece:
 
     @property
     def E(self) -> np.ndarray:
-        """Equations, rounded to float64, shape ``(p, n)``."""
+        """Equations in float64, shape ``(p, n)``; rows are scaled by powers of two to entries near 1."""
         return self.exact.E.astype(np.float64)
 
     @property
@@ -188,4 +188,4 @@ class NetworkPreimage:
     def isolated(self) -> np.ndarray:
         """The pieces that are single points, shape ``(k, n)``."""
         points = [piece.point for piece in self.pieces if piece.dimension == 0]
-        return np.array(points).reshape(len(points), -1)
+        return np.array(points).reshape(len(points), len(self.pieces[0].point) if self.pieces else 0)

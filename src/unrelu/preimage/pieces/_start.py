@@ -9,8 +9,9 @@ import flint
 import numpy as np
 
 from unrelu.domains import Box
-from unrelu.preimage.cones._exact import exact_cone, kernel
-from unrelu.preimage.pieces._rationals import Row, exact, matrix, table
+from unrelu.preimage.cones._exact import kernel
+from unrelu.preimage.pieces._cones import homogenised, point_inside
+from unrelu.preimage.pieces._rationals import Row, exact, matrix
 from unrelu.preimage.pieces._region import Region
 
 if TYPE_CHECKING:
@@ -56,16 +57,15 @@ def start_of(domain: Domain | None, n: int) -> Start | None:
     """
     G, h = (np.zeros((0, n)), np.zeros(0)) if domain is None else domain.inequalities(n)
     rows = [[*map(exact, row), exact(-value)] for row, value in zip(G.tolist(), h.tolist(), strict=True)]
-    above = [flint.fmpq(0)] * n + [flint.fmpq(-1)]
-    cone = exact_cone(table([], n + 1), table([*rows, above], n + 1))
+    cone = homogenised([], rows, n + 1)
     if cone is None:
         raise ArithmeticError
-    if cone.direction is None or len(rows) in cone.implied:
+    point = point_inside(cone)
+    if point is None:
         return None
     implied = set(cone.implied.tolist())
-    direction = [exact(v) for v in cone.direction]
     lift, free = kernel(matrix([rows[i] for i in sorted(implied)], n + 1))
-    inside = [direction[j] / direction[n] for j in free]
+    inside = [point[j] for j in free]
     kept = matrix([row for i, row in enumerate(rows) if i not in implied], n + 1) * lift
     region = Region(tuple([-v for v in row] for row in kept.tolist()), inside)
     hull, rank = matrix([rows[i] for i in sorted(implied)], n + 1).rref() if implied else (lift, 0)

@@ -1,0 +1,1 @@
+"""Behrmann, Dittmer, Fernsel, Maass 2018: Invariance and Inverse Stability under ReLU."""

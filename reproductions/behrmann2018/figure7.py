@@ -1,0 +1,105 @@
+"""Figures 7 and 12: digits, and inputs with the same first features that look like other digits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ..eckert2024._pictures import drawing, panels, save
+from ..eckert2024._training import Tell
+from ._collisions import OBJECTIVES, Collider, Pair
+from ._training import deep_network
+
+_ORIGINALS, _TARGETS = 2, 2  # digits shown, and targets of each
+_TITLES = ("original", "target", "paper's: largest ⟨c, x⟩", "ours: nearest to c")
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """A digit, its target, both by number in the test set, and the other inputs by objective."""
+
+    digit: int
+    target: int
+    pairs: dict[str, Pair]
+
+
+def run(folder: Path, *, seed: int = 0, quick: bool = False, tell: Tell = lambda _: None) -> dict[str, float]:
+    """Draw the digits with the fewest positive outputs towards other classes; return how far they come.
+
+    Args:
+        folder: Where ``figure7.png`` goes.
+        seed: Of the training.
+        quick: Few data, one epoch.
+        tell: Told what is being done.
+    """
+    trained = deep_network(seed=seed, quick=quick, tell=tell)
+    tell("figure 7: inputs with the same features")
+    collider = Collider(trained)
+    positive = collider.positive_outputs()
+    rows = [
+        row for digit in _originals(positive, trained.split.y_test.numpy()) for row in _rows(collider, digit)
+    ]
+    save(_picture(collider, rows, positive), folder / "figure7.png")
+    return {
+        "network: accuracy": trained.accuracy,
+        "original: fewest positive outputs": float(positive.min()),
+        "original: mean distance to target": float(np.mean([row.pairs["linear"].start for row in rows])),
+        **{
+            f"{objective}: {name}": value
+            for objective in OBJECTIVES
+            for name, value in _figures([row.pairs[objective] for row in rows]).items()
+        },
+    }
+
+
+def _figures(pairs: list[Pair]) -> dict[str, float]:
+    return {
+        "mean distance to target": float(np.mean([pair.end for pair in pairs])),
+        "proved": float(np.mean([pair.proved for pair in pairs])),
+        "largest difference of outputs": max(pair.difference for pair in pairs),
+    }
+
+
+def _originals(positive: np.ndarray, classes: np.ndarray) -> list[int]:
+    """Return the digits with the fewest positive outputs, each of another class."""
+    found: list[int] = []
+    for digit in np.argsort(positive, kind="stable").tolist():
+        if classes[digit] not in classes[found] and len(found) < _ORIGINALS:
+            found.append(digit)
+    return found
+
+
+def _rows(collider: Collider, digit: int) -> list[Row]:
+    """Draw a digit towards one digit of every other class, and keep the targets that it comes nearest to."""
+    classes = collider.trained.split.y_test
+    targets = [int((classes == k).nonzero()[0]) for k in range(10) if k != classes[digit]]
+    nearest = sorted(targets, key=lambda target: collider.pair(digit, target, "euclidean").end)
+    return [
+        Row(digit, target, {objective: collider.pair(digit, target, objective) for objective in OBJECTIVES})
+        for target in nearest[:_TARGETS]
+    ]
+
+
+def _picture(collider: Collider, rows: list[Row], positive: np.ndarray) -> Figure:
+    digits = collider.trained.split.x_test
+    with drawing():
+        figure, axes = panels(len(rows), len(_TITLES), width=6.4, height=7.4)
+        for panel, title in zip(axes[0], _TITLES, strict=True):
+            panel.set_title(title)
+        for row, line in zip(rows, axes, strict=True):
+            _show(line[0], digits[row.digit], f"{positive[row.digit]} positive outputs")
+            start = row.pairs[OBJECTIVES[0]].start
+            _show(line[1], digits[row.target], f"{start:.1f} from the original")
+            for panel, pair in zip(line[2:], row.pairs.values(), strict=True):
+                _show(panel, pair.x, f"{pair.end:.1f} from the target")
+    return figure
+
+
+def _show(panel: Axes, image: torch.Tensor, caption: str) -> None:
+    panel.imshow(image.reshape(28, 28).numpy(), cmap="gray", vmin=0, vmax=1, interpolation="none")
+    panel.set(xticks=[], yticks=[], xlabel=caption)

@@ -1,0 +1,209 @@
+"""Answers that follow from a layer's structure (Puthawala et al. 2022, domain decomposition)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+import scipy.sparse as sp
+
+from unrelu.certificates import (
+    Block,
+    DomainRecord,
+    InjectivityCertificate,
+    LayerRecord,
+    StructureCertificate,
+    WitnessCertificate,
+    verify,
+)
+from unrelu.certificates.injective import certify_witness, part_of
+from unrelu.frames import DenseFrame, Frame, SparseFrame
+from unrelu.injectivity._blocks import Place, components, restricted, windows
+from unrelu.injectivity._far_points import far_points
+from unrelu.injectivity._lines import always_active, bounds, opposite_pairs
+
+Answer: TypeAlias = StructureCertificate | WitnessCertificate
+Prove: TypeAlias = Callable[[LayerRecord, DomainRecord], InjectivityCertificate | WitnessCertificate | None]
+
+_DENSE_COLUMNS = 400
+
+
+def decide_by_structure(
+    layer: LayerRecord, domain: DomainRecord, prove: Prove | None = None
+) -> Answer | None:
+    """Decide a layer that is simple, or falls apart into parts that are.
+
+    Rows that are always active and pairs of opposite rows may span R^n; rank or number of the rows may be too
+    small; connected components of rows and columns are decided one by one, and so are the windows of sparse
+    rows such as a convolution's.
+
+    Args:
+        layer: The layer.
+        domain: The domain.
+        prove: Decides a part with fewer columns than the layer, or says ``None``; nothing is asked of it
+            where that is ``None`` itself.
+
+    Returns:
+        A certificate that has been verified, ``None`` where structure does not tell.
+
+    Example:
+        >>> import numpy as np
+        >>> from unrelu.certificates import DomainRecord, LayerRecord, verify
+        >>> from unrelu.injectivity._structure import decide_by_structure
+        >>> layer = LayerRecord.dense(np.array([[1.0], [-1.0]]), np.array([-1.0, 1.0]))
+        >>> verify(decide_by_structure(layer, DomainRecord("space", 1))).statement
+        'relu(W x + b) is injective on R^1'
+    """
+    found = _simple(layer, domain)
+    if found is not None or interior_point(domain) is None:
+        return found
+    places = components(layer)
+    parts = _Parts(layer, domain)
+    undecided = False
+    for place in places:
+        sub, space = _part(layer, domain, place)
+        answer: Answer | InjectivityCertificate | None = _simple(sub, space) or _by_windows(sub, space, prove)
+        if answer is None and prove is not None and len(places) > 1:
+            answer = prove(sub, space)
+        if isinstance(answer, WitnessCertificate):
+            return _embedded(layer, domain, place, answer)
+        undecided |= answer is None
+        parts.add(place, answer)
+    return None if undecided else parts.certificate()
+
+
+def interior_point(domain: DomainRecord) -> np.ndarray | None:
+    """Return a point inside of a box, the orthant or R^n, ``None`` for other domains and flat boxes."""
+    lower, upper = bounds(domain)
+    if lower is None or upper is None:
+        return None
+    low = np.where(np.isfinite(lower), lower, np.where(np.isfinite(upper), upper - 2.0, -1.0))
+    high = np.where(np.isfinite(upper), upper, low + 2.0)
+    middle = low / 2 + high / 2
+    return middle if ((lower < middle) & (middle < upper)).all() else None
+
+
+def _simple(layer: LayerRecord, domain: DomainRecord) -> Answer | None:
+    """Answer by single rows and pairs, by the rank, or by points far out."""
+    frame = _frame(layer)
+    parts = _Parts(layer, domain)
+    parts.add_lines(frame)
+    found = parts.certificate()
+    if found is not None:
+        return found
+    inside = interior_point(domain)
+    if inside is not None and frame.rank_bounds(np.arange(layer.m))[1] < layer.n:
+        witness = certify_witness(layer, domain, inside)
+        if witness is not None:
+            return witness
+    if domain.kind == "space":
+        for x in far_points(layer, frame):
+            witness = certify_witness(layer, domain, x)
+            if witness is not None:
+                return witness
+    return None
+
+
+def _frame(layer: LayerRecord) -> Frame:
+    matrix = sp.csr_array((layer.values, layer.columns, layer.starts), (layer.m, layer.n))
+    if layer.n > _DENSE_COLUMNS and 4 * matrix.nnz < layer.m * layer.n:
+        return SparseFrame(matrix)
+    return DenseFrame(matrix.toarray())
+
+
+def _part(layer: LayerRecord, domain: DomainRecord, place: Place) -> tuple[LayerRecord, DomainRecord]:
+    space = restricted(domain, place.columns)
+    return part_of(layer, *place), domain if space is None else space
+
+
+def _by_windows(layer: LayerRecord, domain: DomainRecord, prove: Prove | None) -> StructureCertificate | None:
+    """Prove injectivity of windows until their columns, rows always active and opposite pairs cover all."""
+    for places in windows(layer):
+        parts = _Parts(layer, domain)
+        parts.add_lines(_frame(layer))
+        known: dict[tuple[object, ...], Answer | InjectivityCertificate | None] = {}
+        covered = np.zeros(layer.n, dtype=bool)
+        for place in places:
+            if covered[place.columns].all():
+                continue
+            sub, space = _part(layer, domain, place)
+            key = _key(sub, space)
+            if key not in known:
+                known[key] = _simple(sub, space) or (None if prove is None else prove(sub, space))
+            answer = known[key]
+            if answer is not None and not isinstance(answer, WitnessCertificate):
+                parts.add(place, answer)
+                covered[place.columns] = True
+        found = parts.certificate() if covered.any() else None
+        if found is not None:
+            return found
+    return None
+
+
+def _key(layer: LayerRecord, domain: DomainRecord) -> tuple[object, ...]:
+    lower, upper = bounds(domain)
+    return layer.sha256, domain.kind, *(v.tobytes() for v in (lower, upper) if v is not None)
+
+
+def _embedded(
+    layer: LayerRecord, domain: DomainRecord, place: Place, witness: WitnessCertificate
+) -> WitnessCertificate | None:
+    """Return a block's witness as one of the whole layer."""
+    sub, space = _part(layer, domain, place)
+    directed = (
+        witness if witness.direction is not None else certify_witness(sub, space, witness.x, directed=True)
+    )
+    inside = interior_point(domain)
+    if directed is None or directed.direction is None or inside is None:
+        return None
+    x, direction = inside.astype(directed.x.dtype), np.zeros(layer.n, dtype=directed.direction.dtype)
+    x[place.columns], direction[place.columns] = directed.x, directed.direction
+    found = WitnessCertificate(layer, domain, x, direction)
+    return found if verify(found).valid else None
+
+
+class _Parts:
+    """What has been proved of parts of a layer, and the certificate that it makes."""
+
+    def __init__(self, layer: LayerRecord, domain: DomainRecord) -> None:
+        self._layer, self._domain = layer, domain
+        self._pairs: list[np.ndarray] = [np.zeros((0, 2), dtype=np.int64)]
+        self._always: list[np.ndarray] = [np.zeros(0, dtype=np.int64)]
+        self._blocks: dict[tuple[object, ...], tuple[InjectivityCertificate, list[Place]]] = {}
+
+    def add_lines(self, frame: Frame) -> None:
+        """Take the rows that are always active, and opposite pairs on other lines."""
+        always = frame.directions.one_per_line(always_active(self._layer, self._domain))
+        lines = set(frame.directions.line[always].tolist())
+        pairs = opposite_pairs(self._layer, frame.directions)
+        left = [pair for pair in pairs if int(frame.directions.line[pair[0]]) not in lines]
+        self._always.append(always)
+        self._pairs.append(np.array(left, dtype=np.int64).reshape(-1, 2))
+
+    def add(self, place: Place, answer: Answer | InjectivityCertificate | None) -> None:
+        """Take what has been proved of a part."""
+        if isinstance(answer, InjectivityCertificate):
+            key = (answer.layer.sha256, id(answer))
+            self._blocks.setdefault(key, (answer, []))[1].append(place)
+        if isinstance(answer, StructureCertificate):
+            self._pairs.append(place.rows[answer.pairs])
+            self._always.append(place.rows[answer.always])
+            for block in answer.blocks:
+                for rows, columns in zip(block.rows, block.columns, strict=True):
+                    self.add(Place(place.rows[rows], place.columns[columns]), block.proof)
+
+    def certificate(self) -> StructureCertificate | None:
+        """Return the certificate, ``None`` if the parts do not span R^n."""
+        lines = sum(len(rows) for rows in (*self._pairs, *self._always))
+        columns = sum(place.columns.size for _, places in self._blocks.values() for place in places)
+        if lines + columns < self._layer.n:
+            return None
+        blocks = tuple(
+            Block(proof, np.array([p.rows for p in places]), np.array([p.columns for p in places]))
+            for proof, places in self._blocks.values()
+        )
+        found = StructureCertificate(
+            self._layer, self._domain, np.concatenate(self._pairs), np.concatenate(self._always), blocks
+        )
+        return found if verify(found).valid else None

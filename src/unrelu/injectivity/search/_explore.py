@@ -1,0 +1,232 @@
+"""The walk through the tree: close a node or branch on a support (Froese, Grillo, Skutella 2024). Compiled."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from unrelu.certificates._injectivity import RANK_LEAF
+from unrelu.injectivity.search._bits import count_outside, holds, meet, members_outside, put
+from unrelu.injectivity.search._flats import all_complete, close, eliminate
+from unrelu.injectivity.search._pool import inherit, list_all, new_support, pack, sort_by_free, take
+from unrelu.injectivity.search._state import (
+    BASE,
+    CHOICES,
+    ENTERING,
+    EXACT,
+    LEVEL,
+    NODES,
+    POOL,
+    STREAM,
+    M,
+    N,
+    State,
+)
+
+FINISHED, PAUSED, FULL, FOUND = range(4)
+_CLOSED, _OPEN, _WITNESS = range(3)
+
+
+@njit(cache=True, nogil=True)
+def explore(t: State, nodes: int) -> int:
+    """Walk on from where the state is.
+
+    Args:
+        t: The state.
+        nodes: How many nodes to enter.
+
+    Returns:
+        `FINISHED` when the subtree is closed; `PAUSED` after so many nodes; `FULL` when an array has no room;
+        `FOUND` where no support is disjoint from ``Z``: then all other rows are negative at some point.
+    """
+    stop = t.count[NODES] + nodes
+    margin = t.count[N] + 4
+    while t.count[LEVEL] >= 0:
+        if not t.count[ENTERING]:
+            _go_on(t)
+            continue
+        if t.count[NODES] >= stop:
+            return PAUSED
+        if t.count[POOL] + margin > len(t.pool) or t.count[STREAM] + margin > len(t.stream):
+            return FULL
+        outcome = _visit(t)
+        if outcome == _WITNESS:
+            return FOUND
+        t.count[NODES] += 1
+        t.count[ENTERING] = 0
+        if outcome == _CLOSED:
+            t.count[LEVEL] -= 1
+    return FINISHED
+
+
+@njit(cache=True, nogil=True)
+def enter(t: State, chosen: np.ndarray, excluded: np.ndarray) -> None:
+    """Go to a node, the root of a subtree, and begin a new stream.
+
+    Args:
+        t: The state.
+        chosen: ``Z`` as bits.
+        excluded: ``N`` and the rows of the domain as bits.
+    """
+    t.chosen[0], t.excluded[0], t.closure[0] = chosen, excluded, chosen
+    rows = np.empty(t.count[M], dtype=np.int64)
+    t.count[BASE] = members_outside(t.chosen, 0, np.zeros_like(chosen), rows)
+    t.count[LEVEL], t.count[ENTERING], t.count[STREAM] = 0, 1, 0
+
+
+@njit(cache=True, nogil=True)
+def set_quotient(t: State, weights: np.ndarray) -> None:
+    """Eliminate ``Z`` from the weights, unit rows, at the root of a subtree."""
+    rows = np.empty(t.count[M], dtype=np.int64)
+    count = members_outside(t.chosen, 0, np.zeros_like(t.chosen[0]), rows)
+    t.quotient[0], t.is_pivot[0], t.volume[0] = weights, False, 1.0
+    for k in range(count):
+        before = t.quotient[0].copy()
+        t.volume[0] *= np.abs(before[rows[k]]).max()
+        t.is_pivot[0, eliminate(before, t.is_pivot[0], rows[k], t.quotient[0])] = True
+    close(t.quotient[0], t.volume[0], t.closure[0])
+
+
+@njit(cache=True, nogil=True)
+def lower_bound(t: State) -> int:
+    """Return how many rows ``F`` has at least at the root of a subtree, by disjoint supports of the pool."""
+    list_all(t)
+    sort_by_free(t)
+    return t.count[BASE] + pack(t, -1, t.listed_count[0])
+
+
+@njit(cache=True, nogil=True)
+def _go_on(t: State) -> None:
+    """Enter the next child, or go up."""
+    level = t.count[LEVEL]
+    at = t.child_next[level]
+    if at == t.child_count[level]:
+        t.count[LEVEL] -= 1
+        return
+    below, row = level + 1, t.child[level, at]
+    t.child_next[level] += 1
+    t.chosen[below], t.excluded[below] = t.chosen[level], t.excluded[level]
+    put(t.chosen[below], row)
+    for k in range(at):
+        put(t.excluded[below], t.child[level, k])
+    t.closure[below] = t.chosen[below]
+    if t.count[EXACT]:
+        t.volume[below] = t.volume[level] * np.abs(t.quotient[level, row]).max()
+        t.is_pivot[below] = t.is_pivot[level]
+        column = eliminate(t.quotient[level], t.is_pivot[level], row, t.quotient[below])
+        t.is_pivot[below, column] = True
+        close(t.quotient[below], t.volume[below], t.closure[below])
+    t.count[LEVEL], t.count[ENTERING] = below, 1
+
+
+@njit(cache=True, nogil=True)
+def _visit(t: State) -> int:
+    """Close a node or branch."""
+    level = t.count[LEVEL]
+    needed = t.count[N] - t.count[BASE] - level
+    if t.count[EXACT] and (needed == 0 or meet(t.closure, level, t.excluded[level])):
+        _write(t, RANK_LEAF)
+        return _CLOSED
+    if level:
+        inherit(t)
+    else:
+        list_all(t)
+    sort_by_free(t)
+    known = t.listed_count[level]
+    if known and t.free[t.order[0]] == 0:
+        _write(t, t.listed[level, t.order[0]])
+        return _CLOSED
+    if pack(t, -1, known) == needed and _closes(t, needed):
+        return _write_leaf(t, needed)
+    support = new_support(t, False)
+    if support < 0:
+        return _WITNESS
+    found = pack(t, support, known)
+    while count_outside(t.pool, support, t.excluded[level]):
+        if found == needed and _closes(t, needed):
+            return _write_leaf(t, needed)
+        support = new_support(t, True) if found < needed and _choices(t, found) <= t.count[CHOICES] else -1
+        if support < 0:
+            _branch(t)
+            return _OPEN
+        found = take(t, support, found)
+    _write(t, support)
+    return _CLOSED
+
+
+@njit(cache=True, nogil=True)
+def _write(t: State, token: int) -> None:
+    t.stream[t.count[STREAM]] = token
+    t.count[STREAM] += 1
+
+
+@njit(cache=True, nogil=True)
+def _write_leaf(t: State, count: int) -> int:
+    _write(t, -count)
+    for k in range(count):
+        _write(t, t.packed[k])
+    return _CLOSED
+
+
+@njit(cache=True, nogil=True)
+def _choices(t: State, count: int) -> float:
+    """Return in how many ways one row can be chosen from each packed support; 0 where that need not be."""
+    if not t.count[EXACT]:
+        return 0.0
+    product = 1.0
+    for k in range(count):
+        product *= count_outside(t.pool, t.packed[k], t.excluded[t.count[LEVEL]])
+    return product
+
+
+@njit(cache=True, nogil=True)
+def _closes(t: State, count: int) -> bool:
+    """Say whether the packed supports close the node: whether any choice from them completes ``Z``."""
+    if not t.count[EXACT]:
+        return True
+    if _choices(t, count) > t.count[CHOICES]:
+        return False
+    level = t.count[LEVEL]
+    sizes = np.empty(count, dtype=np.int64)
+    for k in range(count):
+        sizes[k] = count_outside(t.pool, t.packed[k], t.excluded[level])
+    starts = np.zeros(count + 1, dtype=np.int64)
+    names = np.empty(sizes.sum(), dtype=np.int64)
+    for position, k in enumerate(np.argsort(sizes)):
+        first = starts[position]
+        members_outside(t.pool, t.packed[k], t.excluded[level], names[first:])
+        starts[position + 1] = first + sizes[k]
+    rows = np.empty((len(names), count))
+    place = 0
+    for c in range(t.count[N]):
+        if not t.is_pivot[level, c]:
+            for i in range(len(names)):
+                rows[i, place] = t.quotient[level, names[i], c]
+            place += 1
+    return all_complete(rows, starts, t.volume[level])
+
+
+@njit(cache=True, nogil=True)
+def _branch(t: State) -> None:
+    """Branch on the listed support with the fewest free rows, on rows that many short supports have."""
+    level = t.count[LEVEL]
+    count, listed, excluded, pool = t.listed_count[level], t.listed[level], t.excluded[level], t.pool
+    weight = np.zeros(t.count[M])
+    members = np.empty(t.columns.shape[0], dtype=np.int64)
+    for q in range(count):
+        free = members_outside(pool, listed[q], excluded, members)
+        t.free[q] = free
+        for k in range(free):
+            weight[members[k]] += 0.5**free
+    total = 2.0 * weight.sum()
+    best, least = -1, np.inf
+    for q in range(count):
+        score = float(t.free[q])
+        if score < least + 0.5:
+            for k in range(members_outside(pool, listed[q], excluded, members)):
+                score -= weight[members[k]] / total
+            if score < least:
+                best, least = listed[q], score
+    t.child_count[level] = members_outside(t.pool, best, excluded, t.child[level])
+    t.child_total[level], t.child_next[level] = t.child_count[level], 0
+    _write(t, best)

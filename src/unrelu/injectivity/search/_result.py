@@ -1,0 +1,41 @@
+"""What a search has found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class SearchResult:
+    """The answer of the search tree, with what proves it.
+
+    Attributes:
+        verdict: ``"injective"``, ``"witness"`` (not injective) or ``"unknown"``.
+        grade: Of the proof: ``"exact"`` or ``"exact-general-position"``; empty where unknown.
+        reason: Why, in a sentence.
+        support_starts: For ``"injective"``: see `unrelu.certificates.InjectivityCertificate`.
+        support_rows: The same.
+        tree: The same.
+        x: For ``"witness"``: a point inside of the domain, shape ``(n,)``.
+        weak: For ``"witness"``: the rows that are weakly active there, decided exactly; they do not span R^n.
+        bound: Every flat outside of which all rows can be negative is known to have at least this rank; n where
+            injective. Counted in general position where the search was.
+        nodes: Nodes of the tree that were entered.
+        seconds: Time spent.
+    """
+
+    verdict: str
+    grade: str
+    reason: str
+    support_starts: np.ndarray | None
+    support_rows: np.ndarray | None
+    tree: np.ndarray | None
+    x: np.ndarray | None
+    weak: np.ndarray | None
+    bound: int
+    nodes: int
+    seconds: float

@@ -1,0 +1,177 @@
+"""Where the search moves: domains in coordinates in which all constraints have one size.
+
+In each, ``z = rows y + offset`` has entries of size 1 at typical points: the rows have norm ``sqrt(d)`` and
+``|y|`` is about 1. Rows and columns may be scaled as one likes, for only the signs of ``z`` matter.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from unrelu.domains import Ball, Box, Domain, Space
+from unrelu.errors import ArgumentError
+from unrelu.injectivity.witness._rows import SearchRows
+
+_WITHIN = 1 - 1e-6  # of bounded domains: float32 rounding must not lead out
+_SPREADING = 3  # passes that make row norms and second moments equal
+_RANK = 1e-12  # eigenvalues of second moments, relative to the largest, below count as 0
+
+
+@dataclass(frozen=True, eq=False)
+class Region(ABC):
+    """A part of the search space.
+
+    Attributes:
+        rows: Layer rows, then walls, float32, shape ``(r + walls, d)``.
+        offset: Shape ``(r + walls, 1)``.
+        walls: Number of trailing rows that have to be negative: inequalities of the domain.
+    """
+
+    rows: torch.Tensor
+    offset: torch.Tensor
+    walls: int
+
+    @abstractmethod
+    def confine(self, Y: torch.Tensor, V: torch.Tensor) -> None:
+        """Bring points, columns of ``Y``, back into the region and turn their velocities ``V``, in place."""
+
+    @abstractmethod
+    def point(self, y: torch.Tensor) -> np.ndarray:
+        """Return the input that a point stands for, float64, shape ``(n,)``."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cone(Region):
+    """The unit sphere, on which points stand for rays.
+
+    Attributes:
+        lift: From points to inputs, or to inputs with a last coordinate that scales, float64 ``(n [+1], d)``.
+        homogeneous: Whether there is no such last coordinate.
+    """
+
+    lift: np.ndarray
+    homogeneous: bool
+
+    def confine(self, Y: torch.Tensor, V: torch.Tensor) -> None:
+        """Normalise, and make velocities tangential."""
+        Y /= Y.norm(dim=0)
+        V -= Y * (Y * V).sum(dim=0)
+
+    def point(self, y: torch.Tensor) -> np.ndarray:
+        """Return the input."""
+        ray = self.lift @ y.double().cpu().numpy()
+        with np.errstate(all="ignore"):
+            return np.asarray(ray / np.abs(ray).max() if self.homogeneous else ray[:-1] / ray[-1])
+
+
+@dataclass(frozen=True, eq=False)
+class Bounded(Region):
+    """A bounded domain with a closed-form projection, shifted and scaled to ``x = center + scale * y``."""
+
+    center: np.ndarray
+    scale: np.ndarray
+
+    def point(self, y: torch.Tensor) -> np.ndarray:
+        """Return the input."""
+        return np.asarray(self.center + self.scale * y.double().cpu().numpy())
+
+
+@dataclass(frozen=True, eq=False)
+class Cube(Bounded):
+    """A box."""
+
+    def confine(self, Y: torch.Tensor, V: torch.Tensor) -> None:
+        """Clip to ``|y_j| <= 1 / sqrt(d)``; what runs into a face stops there."""
+        limit = _WITHIN / len(Y) ** 0.5
+        V.masked_fill_(Y.abs() >= limit, 0.0)
+        Y.clamp_(-limit, limit)
+
+
+@dataclass(frozen=True, eq=False)
+class Disc(Bounded):
+    """A ball."""
+
+    def confine(self, Y: torch.Tensor, V: torch.Tensor) -> None:
+        """Scale to ``|y| <= 1``; what runs out of the ball loses that part of its velocity."""
+        norm = Y.norm(dim=0)
+        outward = ((Y * V).sum(dim=0) / norm.square()).clamp(min=0)
+        V -= torch.where(norm > _WITHIN, outward, 0.0) * Y
+        Y /= (norm / _WITHIN).clamp(min=1)
+
+
+def region_of(rows: SearchRows, domain: Domain, device: torch.device | str) -> Region:
+    """Return the region to search for a domain.
+
+    Raises:
+        ArgumentError: If the domain is no convex polyhedron or ball, or a box without inner points.
+    """
+    n = domain.resolve_dimension(rows.weight.shape[1])
+    if isinstance(domain, Ball):
+        center, scale = domain.center_point(n), np.full(n, domain.radius)
+        return Disc(*_bounded(rows, center, scale, device), center, scale)
+    if isinstance(domain, Box):
+        lower, upper = domain.bounds(n)
+        if (lower >= upper).any():
+            raise ArgumentError("domain: expected a box with inner points, got equal bounds")
+        if domain.bounded:
+            center, scale = lower / 2 + upper / 2, upper / 2 - lower / 2
+            return Cube(*_bounded(rows, center, scale, device), center, scale * n**0.5)
+    if not domain.polyhedral:
+        raise ArgumentError(f"domain: expected a convex polyhedron or a Ball, got {type(domain).__name__}")
+    return _cone(rows, domain, device)
+
+
+def _bounded(
+    rows: SearchRows, center: np.ndarray, scale: np.ndarray, device: torch.device | str
+) -> tuple[torch.Tensor, torch.Tensor, int]:
+    weight, norms = _unit(rows.weight * scale)
+    offset = (rows.weight @ center + rows.bias) / norms
+    return *_on_device(weight, offset, device), 0
+
+
+def _cone(rows: SearchRows, domain: Domain, device: torch.device | str) -> Cone:
+    n = rows.weight.shape[1]
+    homogeneous = isinstance(domain, Space) and not rows.bias.any()
+    stacked, walls = rows.weight, 0
+    if not homogeneous:
+        G, h = domain.inequalities(n)
+        last = np.append(np.zeros(n), -1.0)[None]
+        stacked = np.concatenate([np.c_[rows.weight, rows.bias], np.c_[G, -h], last])
+        walls = len(G) + 1
+    spread, lift = _spread(stacked)
+    return Cone(*_on_device(spread, np.zeros(len(spread)), device), walls, lift, homogeneous)
+
+
+def _spread(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return unit rows in coordinates in which their second moments are nearly equal, and the way back.
+
+    The fixed point of the passes is Tyler's (1987) M-estimator of scatter.
+    """
+    lift = np.eye(rows.shape[1])
+    for _ in range(_SPREADING if len(rows) else 0):
+        rows, _ = _unit(rows)
+        values, vectors = np.linalg.eigh(rows.T @ rows)
+        large = values > _RANK * values[-1]
+        step = vectors[:, large] / np.sqrt(values[large])
+        rows, lift = rows @ step, lift @ step
+    return _unit(rows)[0], lift
+
+
+def _unit(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    norms = np.linalg.norm(rows, axis=1)
+    norms = np.where(norms > 0, norms, 1.0)
+    return rows / norms[:, None], norms
+
+
+def _on_device(
+    unit: np.ndarray, offset: np.ndarray, device: torch.device | str
+) -> tuple[torch.Tensor, torch.Tensor]:
+    size = unit.shape[1] ** 0.5
+    rows, column = size * unit, size * offset[:, None]
+    return torch.tensor(rows, dtype=torch.float32, device=device), torch.tensor(
+        column, dtype=torch.float32, device=device
+    )
