@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from unrelu import Box, collide, verify
+from unrelu import Box, collide
+from unrelu.certificates import verify
 from unrelu.frames import frame_of
 
 from ._training import Trained
@@ -57,12 +58,16 @@ class Collider:
         """Return the number of positive outputs of the first layer at every test digit."""
         return (self.layer.preactivation(self._digits) > 0).sum(dim=1).numpy()
 
-    def pair(self, digit: int, target: int, objective: str) -> Pair | None:
-        """Draw a test digit towards another; ``None`` where it has the only input with its features."""
+    def pair(self, digit: int, target: int, objective: str) -> Pair:
+        """Draw a test digit towards another.
+
+        Raises:
+            RuntimeError: If no other input in the box has its features.
+        """
         x, c = self._digits[digit], self._digits[target]
         found = collide(self.layer, x, c, domain=Box(0, 1), objective=objective, frame=self._frame)
         if found is None:
-            return None
+            raise RuntimeError(f"digit {digit}: no other input has its features")
         other = torch.as_tensor(found.x)
         certificate = found.certificate
         proved = certificate is not None and verify(certificate, self.layer).valid

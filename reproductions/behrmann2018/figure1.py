@@ -114,7 +114,7 @@ def _figures(plane: Plane) -> dict[str, float]:
 
 def _picture(plane: Plane, layer: ReLULayer, x: np.ndarray, inner: np.ndarray) -> Figure:
     with drawing():
-        figure, axes = panels(1, 3, width=7.2, height=3.5)
+        figure, axes = panels(1, 3, width=7.2, height=3.3)
         left, middle, right = axes[0]
         image = _show(left, plane.prediction, "prediction", cmap="PuOr", vmin=0, vmax=1)
         for value, color in ((0, _SAMPLES[0]), (1, _SAMPLES[1])):
@@ -127,7 +127,7 @@ def _picture(plane: Plane, layer: ReLULayer, x: np.ndarray, inner: np.ndarray) -
         bar.ax.tick_params(length=0)
         highest = max(2.0, float(plane.condition.max()))
         image = _show(right, plane.condition, "condition", cmap="viridis", vmin=0, vmax=highest)
-        _bar(figure, right, image, "condition number (0: none active)", None)
+        _bar(figure, right, image, "condition (0: none active)", None)
         left.set_ylabel("x₂")
         for panel in axes[0]:
             _draw_neurons(panel, layer)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from unrelu import bias, nn
     from unrelu.audit import AuditResult, audit
     from unrelu.bias import BiasEstimate, estimate_bias
+    from unrelu.certificates import Verification, verify
     from unrelu.datasets import load
     from unrelu.domains import Ball, Box, Domain, Orthant, Polytope, Space, Sphere
     from unrelu.frames import analyse_points
@@ -48,6 +49,7 @@ _HOMES = {
     "Space": "domains",
     "Sphere": "domains",
     "Verdict": "injectivity",
+    "Verification": "certificates",
     "analyse_points": "frames",
     "audit": "audit",
     "bias": "bias",
@@ -61,6 +63,7 @@ _HOMES = {
     "preimage": "preimage",
     "preimages": "preimage",
     "trace": "layers",
+    "verify": "certificates",
 }
 
 __all__ = [
@@ -87,6 +90,7 @@ __all__ = [
     "network_preimage",
     "preimage",
     "preimages",
+    "verify",
     # remedies
     "nn",
     # answers
@@ -99,6 +103,7 @@ __all__ = [
     "Preimage",
     "Preimages",
     "Verdict",
+    "Verification",
     "__version__",
 ]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import unrelu.certificates
@@ -32,6 +32,7 @@ from unrelu.certificates import (
 from unrelu.errors import ArgumentError
 
 SCHEMA = json.loads(Path(unrelu.certificates.__file__).with_name("schema.json").read_text(encoding="utf-8"))
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 
 def same(p, q) -> bool:
@@ -49,16 +50,17 @@ def same(p, q) -> bool:
 
 @pytest.mark.parametrize("kind", MADE)
 def test_preimages_come_back_the_same(kind):
-    for made in [*families.of_points(kind, 20), *filter(None, families.of_outputs(kind, 10))]:
+    for made in [*families.of_points(kind, 10), *filter(None, families.of_outputs(kind, 6))]:
         text = made.to_json()
         assert same(PreimageCertificate.from_json(text), made)
-        jsonschema.validate(json.loads(text), SCHEMA)
-        jsonschema.validate(json.loads(made.to_json(rows=False)), SCHEMA)
+        VALIDATOR.validate(json.loads(text))
+        VALIDATOR.validate(json.loads(made.to_json(rows=False)))
 
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 
 
+@settings(max_examples=40)
 @given(st.lists(FLOATS, min_size=2, max_size=6), st.integers(-(10**400), 10**400), st.integers(1, 10**400))
 def test_numbers_come_back_the_same(numbers, p, q):
     x = np.array(numbers)
@@ -72,10 +74,10 @@ def test_numbers_come_back_the_same(numbers, p, q):
     pair = CollisionCertificate(layer, box, x, -x, np.inf, abs(x[0]))
     back = from_json(pair.to_json())
     assert all(same(getattr(back, f.name), getattr(pair, f.name)) for f in fields(pair))
-    jsonschema.validate(json.loads(pair.to_json()), SCHEMA)
+    VALIDATOR.validate(json.loads(pair.to_json()))
     chain = NetworkCollisionCertificate((layer,), None, box, x, -x, 1.0)
     assert same(from_json(chain.to_json()).layers, chain.layers)
-    jsonschema.validate(json.loads(chain.to_json()), SCHEMA)
+    VALIDATOR.validate(json.loads(chain.to_json()))
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -102,6 +102,12 @@ def test_in_words(rng):
     assert verify(empty).statement == "no input in [0, 1]^2 has the given output y of relu(W x + b)"
 
 
+def test_row_numbers_of_any_type():
+    made = families.certificate(CROSS, -np.ones(4), np.zeros(2))
+    floats = replace(made.tangent, equalities=np.zeros(0), implied=np.zeros(0), inequalities=np.zeros(0))
+    assert verify(replace(made, tangent=floats)).valid
+
+
 def test_wrong_shapes_raise_nothing(rng):
     made = families.certificate(CROSS, -np.ones(4), np.zeros(2))
     for change in (

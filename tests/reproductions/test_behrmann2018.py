@@ -71,7 +71,7 @@ def test_plane_against_every_point(networks):
             active = layer.dense().numpy()[layer.preactivation(x) > 0]
             expected = np.linalg.cond(active) if len(active) else 0
             assert plane.condition[row, column] == pytest.approx(expected)
-            probability = torch.sigmoid(networks(torch.as_tensor(x, dtype=torch.float32))[k])
+            probability = torch.sigmoid(networks(torch.as_tensor(x[None], dtype=torch.float32))[k].detach())
             assert plane.prediction[row, column] == pytest.approx(float(probability), abs=1e-6)
 
 

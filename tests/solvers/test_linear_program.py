@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from unrelu.errors import ArgumentError
-from unrelu.solvers import minimize
+from unrelu.solvers import LinearProgram, minimize
 
 FREE = (np.full(2, -np.inf), np.full(2, np.inf))
 
@@ -42,3 +42,19 @@ def test_numbers_that_are_none():
 def test_wrong_shapes(rows):
     with pytest.raises(ArgumentError, match="expected shape"):
         minimize(np.zeros(2), rows, np.zeros(1), FREE)
+
+
+def test_one_polyhedron_for_several_objectives(rng):
+    rows, upper = rng.standard_normal((8, 3)), rng.random(8)
+    bounds, lower = (np.full(3, -4.0), np.full(3, 4.0)), np.where(np.arange(8) < 2, upper, -np.inf)
+    program = LinearProgram(rows, upper, bounds, lower=lower)
+    for cost in rng.standard_normal((5, 3)):
+        again, alone = program.minimize(cost), minimize(cost, rows, upper, bounds, lower=lower)
+        assert again.optimal == alone.optimal
+        assert cost @ again.v == pytest.approx(cost @ alone.v, abs=1e-9)
+        if again.optimal:
+            assert rows[:2] @ again.v == pytest.approx(upper[:2])
+    with pytest.raises(ArgumentError, match="cost: expected 3"):
+        program.minimize(np.zeros(2))
+    with pytest.raises(ArgumentError, match="none above upper"):
+        LinearProgram(rows, upper, bounds, lower=upper + 1)

@@ -16,6 +16,7 @@ from unrelu.certificates._verification import Verification
 from unrelu.certificates._verify import verify
 from unrelu.certificates._verify_collision import certify_collision
 from unrelu.certificates._witness import WitnessCertificate
+from unrelu.certificates.onnx import read_onnx
 
 __all__ = [
     # the numbers that a statement is about
@@ -38,6 +39,7 @@ __all__ = [
     "StructureCertificate",
     "WitnessCertificate",
     # checking them
+    "read_onnx",
     "Verification",
     "verify",
 ]

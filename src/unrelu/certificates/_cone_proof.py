@@ -36,6 +36,11 @@ class ConeProof:
     multipliers: np.ndarray | None = None
     direction: np.ndarray | None = None
 
+    def __post_init__(self) -> None:
+        for name in ("equalities", "inequalities", "implied"):
+            if not len(getattr(self, name)):  # an empty array may be of any type
+                object.__setattr__(self, name, np.zeros(0, dtype=np.int64))
+
 
 def cone_fields(proof: ConeProof | None) -> dict[str, Any] | None:
     """Return a proof as JSON holds it."""

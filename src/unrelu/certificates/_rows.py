@@ -49,6 +49,7 @@ class Rows:
 
     def take(self, index: np.ndarray) -> Rows:
         """Return some rows, in the order given."""
+        index = np.asarray(index, dtype=np.int64)
         lengths = np.diff(self.starts)[index]
         starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         entries = np.arange(starts[-1]) + np.repeat(self.starts[index] - starts[:-1], lengths)

@@ -11,8 +11,9 @@ class Verification:
 
     Attributes:
         valid: Whether it was proved.
-        grade: ``"exact"``: for the model's own numbers. ``"float"``: for numbers that differ from them by
-            rounding, or up to the difference stated. ``""`` where nothing was proved.
+        grade: ``"exact"``: for the model's own numbers. ``"exact-general-position"``: likewise, if any n of
+            the rows that the proof names are linearly independent. ``"float"``: for numbers that differ from
+            them by rounding, or up to the difference stated. ``""`` where nothing was proved.
         statement: What is proved, in one sentence, or what was claimed.
         reason: How it was proved, or what failed.
     """

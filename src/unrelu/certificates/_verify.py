@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from unrelu.certificates._collision_certificates import CollisionCertificate, NetworkCollisionCertificate
@@ -21,6 +21,15 @@ from unrelu.certificates.injective import verify_injective, verify_structure, ve
 from unrelu.errors import ArgumentError
 
 Layers: TypeAlias = HasRecord | Mapping[str, Any]
+
+# Kinds of statements about one layer, and who checks them.
+_CHECKS: dict[type[Any], Callable[[Any, LayerRecord], Proved]] = {
+    CollisionCertificate: verify_collision,
+    InjectivityCertificate: verify_injective,
+    PreimageCertificate: verify_preimage,
+    StructureCertificate: verify_structure,
+    WitnessCertificate: verify_witness,
+}
 
 
 def verify(certificate: Certificate, layer: Layers | None = None) -> Verification:
@@ -75,21 +84,10 @@ def _checked(certificate: Certificate, layer: Layers | None) -> tuple[Proved, bo
         last = None if certificate.last is None else _resolved(certificate.last, layer)
         used = layers if last is None else [*layers, last]
         return verify_network_collision(certificate, layers, last), all(one.exact for one in used)
-    if isinstance(certificate, CollisionCertificate):
-        record = _resolved(certificate.layer, layer)
-        return verify_collision(certificate, record), record.exact and certificate.layer.exact
-    if isinstance(certificate, PreimageCertificate):
-        record = _resolved(certificate.layer, layer)
-        return verify_preimage(certificate, record), record.exact and certificate.layer.exact
-    if isinstance(certificate, InjectivityCertificate):
-        record = _resolved(certificate.layer, layer)
-        return verify_injective(certificate, record), record.exact and certificate.layer.exact
-    if isinstance(certificate, StructureCertificate):
-        record = _resolved(certificate.layer, layer)
-        return verify_structure(certificate, record), record.exact and certificate.layer.exact
-    if isinstance(certificate, WitnessCertificate):
-        record = _resolved(certificate.layer, layer)
-        return verify_witness(certificate, record), record.exact and certificate.layer.exact
+    for kind, check in _CHECKS.items():
+        if isinstance(certificate, kind):
+            record = _resolved(certificate.layer, layer)
+            return check(certificate, record), record.exact and certificate.layer.exact
     raise NotProvedError(f"certificates of kind {certificate.form!r} are not known")
 
 

@@ -57,9 +57,18 @@ def verify(
         console.print(checked.reason)
 
 
-def _layers(model: str, weights: Path | None, input_shape: str | None) -> Mapping[str, LayerRecord] | Network:
-    """Return the model's layers, for ONNX without the importer where that is possible."""
+def _layers(
+    model: str, weights: Path | None, input_shape: str | None
+) -> Mapping[str, LayerRecord] | Network:
+    """Return the model's layers, those of an ONNX file without the importer where that is possible."""
+    from unrelu.certificates import read_onnx
     from unrelu.cli._models import load_network
     from unrelu.cli._options import shape_of
+    from unrelu.errors import ArgumentError
 
+    if model.endswith(".onnx") and Path(model).exists():
+        try:
+            return read_onnx(model)
+        except ArgumentError as refused:
+            typer.echo(f"{refused}; read by the importer instead", err=True)
     return load_network(model, weights, None, shape_of(input_shape))

@@ -48,25 +48,35 @@ def components(layer: LayerRecord) -> list[Place]:
 
 
 def windows(layer: LayerRecord) -> Iterator[list[Place]]:
-    """Yield sets of windows: the columns of single rows, with all rows inside; then of overlapping windows.
+    """Yield sets of windows, each with rows that use no other columns.
 
-    For a convolution these are the fields of view of single outputs, and the smallest larger ones.
+    First the columns of single rows with the rows that use them all, for a convolution the fields of view of
+    single outputs; then with all rows inside, at a padded border more; then the smallest unions of two that
+    overlap.
     """
-    pattern = _pattern(layer)
-    columns = _maximal(_distinct(pattern[np.diff(layer.starts) > 0]))
-    for _ in range(2):
+    pattern, lengths = _pattern(layer), np.diff(layer.starts)
+    columns = _maximal(_distinct(pattern[lengths > 0]))
+    for larger in (False, True):
+        columns = _unions(columns) if larger else columns
         if not 1 < columns.shape[0] <= _MOST_WINDOWS:
             return
-        inside = (pattern @ columns.T).tocsc()
-        lengths = np.diff(layer.starts)
-        places = []
-        for k in range(columns.shape[0]):
-            part = slice(inside.indptr[k], inside.indptr[k + 1])
-            rows = inside.indices[part][inside.data[part] == lengths[inside.indices[part]]]
-            used = np.sort(columns.indices[columns.indptr[k] : columns.indptr[k + 1]])
-            places.append(Place(np.sort(rows).astype(np.int64), used.astype(np.int64)))
-        yield places
-        columns = _unions(columns)
+        common = (pattern @ columns.T).tocsc()
+        inside = common.data == lengths[common.indices]
+        full = inside & (common.data == np.repeat(np.diff(columns.indptr), np.diff(common.indptr)))
+        if not larger and (full < inside).any():
+            yield _places(columns, common, full)
+        yield _places(columns, common, inside)
+
+
+def _places(columns: sp.csr_array, common: sp.csc_array, chosen: np.ndarray) -> list[Place]:
+    """Return each window with those rows that have something in common with it and are chosen."""
+    places = []
+    for k in range(columns.shape[0]):
+        part = slice(common.indptr[k], common.indptr[k + 1])
+        rows = np.sort(common.indices[part][chosen[part]]).astype(np.int64)
+        used = np.sort(columns.indices[columns.indptr[k] : columns.indptr[k + 1]]).astype(np.int64)
+        places.append(Place(rows, used))
+    return places
 
 
 def restricted(domain: DomainRecord, columns: np.ndarray) -> DomainRecord | None:

@@ -119,10 +119,10 @@ def _part(layer: LayerRecord, domain: DomainRecord, place: Place) -> tuple[Layer
 
 def _by_windows(layer: LayerRecord, domain: DomainRecord, prove: Prove | None) -> StructureCertificate | None:
     """Prove injectivity of windows until their columns, rows always active and opposite pairs cover all."""
+    known: dict[tuple[object, ...], Answer | InjectivityCertificate | None] = {}
     for places in windows(layer):
         parts = _Parts(layer, domain)
         parts.add_lines(_frame(layer))
-        known: dict[tuple[object, ...], Answer | InjectivityCertificate | None] = {}
         covered = np.zeros(layer.n, dtype=bool)
         for place in places:
             if covered[place.columns].all():

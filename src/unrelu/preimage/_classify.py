@@ -10,13 +10,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.linalg import lsmr
 
 from unrelu.certificates import ConeProof
 from unrelu.domains import Box, Domain
 from unrelu.errors import ArgumentError
 from unrelu.frames._frame import to_dense
 from unrelu.preimage._result import Evidence, Kind, Preimage, Proof, cone_proof
-from unrelu.preimage.cones import Cone, ScaledRows, scaled_rows
+from unrelu.preimage.cones import Cone, ScaledRows, independent_direction, scaled_rows
 
 if TYPE_CHECKING:
     from unrelu.frames import Frame
@@ -76,15 +78,27 @@ class Classifier:
             return None
         return ConeProof(numbers[:0], numbers, 0, numbers[cone.implied], cone.multipliers)
 
+    @cached_property
+    def _line(self) -> np.ndarray | None:
+        """A direction orthogonal to all rows, nearly, where it is known beforehand that there is one."""
+        frame = self.frame
+        if len(self.domain_rows) or frame.max_rank == frame.n:
+            return None
+        if len(frame.zero_columns):
+            return np.eye(1, frame.n, frame.zero_columns[0])[0]
+        start = np.random.default_rng(0).standard_normal(frame.n)
+        line = start - lsmr(frame.matrix, frame.matrix @ start, atol=1e-14, btol=1e-14)[0]
+        return line / np.linalg.norm(line)
+
     def prepare(self, points: int) -> None:
         """Do what all points share, before threads start.
 
         Args:
             points: Their number: what costs more than it saves is left out.
         """
-        if not self.fits:
+        if self.bounded_domain is not None or self._line is not None or not self.fits:
             return
-        if self.bounded_domain is None and self.rows.recession and points > self.total / self.frame.n:
+        if self.rows.recession and points > self.total / self.frame.n:
             self.rows.recession.hold()
 
     def spanning(self, active: np.ndarray, x: np.ndarray | None, radius: float) -> Preimage:
@@ -126,7 +140,7 @@ class Classifier:
 
     def _far(self, active: np.ndarray, others: np.ndarray) -> Cone | None:
         """Return the recession cone of active rows that are easily proved independent."""
-        if not self.fits or self.bounded_domain is not None:
+        if not self.fits or self.bounded_domain is not None or self._line is not None:
             return None
         return self.rows.recession_cone(active, others)
 
@@ -137,18 +151,28 @@ class Classifier:
             rank = low if low == high else -1
         if rank >= 0 and not len(zero):
             return Cone(n - rank, n - rank, zero)
-        if not self.fits:  # all of these rows are 0 on a subspace of at least this dimension
-            return Cone(max(0, n - len(active) - len(zero)), n, zero)
-        return self.rows.cone(active, zero)
+        if self.fits:
+            return self.rows.cone(active, zero)
+        own = zero[zero < self.frame.m]
+        borders = sp.csr_array(self.domain_rows[zero[len(own) :] - self.frame.m])
+        rows = sp.vstack([sp.csr_array(self.frame.rows(np.append(active, own))), borders]).tocsr()
+        direction = independent_direction(rows, len(active)) if rows.shape[0] <= n else None
+        if direction is not None:
+            return Cone(n - len(active), n - len(active), zero[:0], direction=direction)
+        # All of these rows are 0 on a subspace of at least this dimension.
+        return Cone(max(0, n - rows.shape[0]), n, zero)
 
     def _recession(
         self, active: np.ndarray, others: np.ndarray, far: Cone | None
     ) -> tuple[Kind, str, ConeProof | None, bool]:
         if self.bounded_domain is not None:
             return Kind.BOUNDED, "the domain is bounded", self.bounded_domain, False
+        if self._line is not None:
+            proof = ConeProof(active, others, -1, others, direction=self._line)
+            return Kind.UNBOUNDED, "a line is orthogonal to all rows", proof, False
         if not self.fits:
             return Kind.UNDECIDED, TOO_LARGE, None, False
-        cone = far or self._far(active, others) or self.rows.cone(active, others)
+        cone = far or self.rows.cone(active, others)
         proof = cone_proof(active, others, cone)
         if cone.high == 0:
             reason = "rows that span combine to 0, the inactive ones with positive weights"

@@ -11,8 +11,8 @@ from unrelu._checks import whole_number
 def cells(m: int, n: int) -> int:
     """Return the number of cells of ``m`` hyperplanes in general position through the origin of R^n.
 
-    ``C(m, n) = 2 sum_{k < n} binom(m - 1, k)`` (Schläfli; Winder 1966; Cover 1965): the number of sign patterns
-    of ``W x`` without zeros.
+    ``C(m, n) = 2 sum_{k < n} binom(m - 1, k)`` (Schläfli; Cover 1965; Winder 1966): the number of sign
+    patterns of ``W x`` without zeros.
 
     Raises:
         ArgumentError: If ``m`` or ``n`` is no whole number of at least 1.
@@ -27,10 +27,10 @@ def cells(m: int, n: int) -> int:
 
 
 def wendel_probability(m: int, n: int) -> Fraction:
-    """Return the probability that ``m`` symmetric random rows lie in an open half-space of R^n: Wendel (1962).
+    """Return the probability that ``m`` random rows lie in an open half-space of R^n (Wendel 1962).
 
-    ``C(m, n) / 2^m``; the rows may have any distribution that is symmetric and in general position. Then no row
-    is active at some input.
+    It is ``C(m, n) / 2^m`` for every symmetric distribution in general position. There is then an input at
+    which no row is active.
 
     Raises:
         ArgumentError: If ``m`` or ``n`` is no whole number of at least 1.
@@ -63,11 +63,11 @@ def expected_cells(m: int, n: int) -> Fraction:
 def expected_euler_characteristic(m: int, n: int) -> Fraction:
     """Return the expected Euler characteristic of the directions at which fewer than ``n`` rows are active.
 
-    These directions form an open subset of the sphere, a union of faces of the hyperplane arrangement. On ``j``
-    of the hyperplanes the others cut cells of dimension ``n - 1 - j``, of which each pattern of ``p`` positive
-    rows is realised with probability ``C(m - j, n - j) / 2^(m - j)``; so it is the sum of
-    ``(-1)^j binom(m, j) binom(m - j, p) C(m - j, n - j) / 2^(m - j)`` over ``j + p < n``. Its growth changes to
-    decay at ``m / n`` about 8.34 (Maillard et al. 2023).
+    These directions form an open subset of the sphere, a union of faces of the hyperplane arrangement. Where
+    ``j`` hyperplanes meet the others cut cells of dimension ``n - 1 - j``, of which each pattern of ``p``
+    positive rows exists with probability ``C(m - j, n - j) / 2^(m - j)``; so it is the sum of
+    ``(-1)^j binom(m, j) binom(m - j, p) C(m - j, n - j) / 2^(m - j)`` over ``j + p < n``. Its growth with
+    ``n`` changes to decay at ``m / n`` about 8.34 (Maillard et al. 2023).
 
     Raises:
         ArgumentError: If ``m < n``, or ``n`` is no whole number of at least 1.

@@ -36,7 +36,7 @@ class Wedges:
 
 
 def wedges(weight: Array) -> Wedges:
-    """Return the wedges of a layer ``relu(W x)`` on the plane; it is injective if in all the active rows span.
+    """Return the wedges of a layer ``relu(W x)``, which is injective if the active rows span in all of them.
 
     Wedges narrower than rounding errors of their angles may be represented by a point of a neighbour.
 

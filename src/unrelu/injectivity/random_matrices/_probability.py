@@ -15,11 +15,11 @@ def exact_probability(m: int, n: int) -> Fraction:
 
     For ``n = 1`` both signs must occur: ``1 - 2^(1 - m)``.
 
-    For ``n = 2`` and ``m >= 4``, ``1 - m (m - 2) / 2^(m - 1)``. Derivation: around the circle the sign changes
-    of ``W x`` are a sequence of length ``2 m`` whose second half is minus the first, ``2^m`` of them equally
-    likely, and the number of active rows is the number of minus signs among the next ``m``. The layer is not
-    injective if some window of ``m`` has none (``2 m`` sequences) or, otherwise, exactly one: it can stand at
-    ``m - 2`` places of ``2 m`` windows, of which those next to an end are counted twice, ``2 m (m - 3)``.
+    For ``n = 2`` and ``m >= 4``, ``1 - m (m - 2) / 2^(m - 1)``. Around the circle rows become active (+) and
+    inactive (-) in a sequence of length ``2 m`` whose second half is minus the first, ``2^m`` of them equally
+    likely; as many rows are active as there are minus signs among the next ``m``. The layer is not injective
+    if some window of length ``m`` has none, ``2 m`` sequences, or, otherwise, exactly one: that one has
+    ``m - 2`` places in ``2 m`` windows, the places next to the ends are counted twice, ``2 m (m - 3)``.
 
     Raises:
         ArgumentError: If ``n`` is neither 1 nor 2, or ``m`` is no whole number of at least 1.
@@ -40,8 +40,8 @@ def exact_probability(m: int, n: int) -> Fraction:
 def probability_bounds(m: int, n: int) -> tuple[Fraction, Fraction]:
     """Return a lower and an upper bound of ``I(m, n)``, the probability that a Gaussian layer is injective.
 
-    Lower: one minus the expected number of cells with fewer than ``n`` active rows. Upper: a fixed input ``x`` or its opposite is a witness with probability
-    ``2 P(Bin(m, 1/2) < n)`` for ``m >= 2 n``, and always for ``m < 2 n``.
+    Lower: one minus the expected number of cells with fewer than ``n`` active rows. Upper: a fixed input or
+    its opposite is a witness with probability ``2 P(Bin(m, 1/2) < n)`` if ``m >= 2 n``, and always if not.
 
     Raises:
         ArgumentError: If ``m`` or ``n`` is no whole number of at least 1.

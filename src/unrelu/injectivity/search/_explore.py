@@ -210,11 +210,11 @@ def _closes(t: State, count: int) -> bool:
 def _branch(t: State) -> None:
     """Branch on the listed support with the fewest free rows, on rows that many short supports have."""
     level = t.count[LEVEL]
-    count, listed, excluded, pool = t.listed_count[level], t.listed[level], t.excluded[level], t.pool
+    count, bits, excluded = t.listed_count[level], t.listed_bits[level], t.excluded[level]
     weight = np.zeros(t.count[M])
     members = np.empty(t.columns.shape[0], dtype=np.int64)
     for q in range(count):
-        free = members_outside(pool, listed[q], excluded, members)
+        free = members_outside(bits, q, excluded, members)
         t.free[q] = free
         for k in range(free):
             weight[members[k]] += 0.5**free
@@ -223,10 +223,10 @@ def _branch(t: State) -> None:
     for q in range(count):
         score = float(t.free[q])
         if score < least + 0.5:
-            for k in range(members_outside(pool, listed[q], excluded, members)):
+            for k in range(members_outside(bits, q, excluded, members)):
                 score -= weight[members[k]] / total
             if score < least:
-                best, least = listed[q], score
-    t.child_count[level] = members_outside(t.pool, best, excluded, t.child[level])
+                best, least = q, score
+    t.child_count[level] = members_outside(bits, best, excluded, t.child[level])
     t.child_total[level], t.child_next[level] = t.child_count[level], 0
-    _write(t, best)
+    _write(t, t.listed[level, best])

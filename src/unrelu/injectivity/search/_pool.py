@@ -17,11 +17,13 @@ _DOUBTFUL = 1e-7  # weights below are computed afresh
 def inherit(t: State) -> None:
     """List the supports of the parent's list that are disjoint from ``Z`` and its span."""
     level = t.count[LEVEL]
-    pool, closure, above, here = t.pool, t.closure[level], t.listed[level - 1], t.listed[level]
+    above, here, closure = t.listed_bits[level - 1], t.listed_bits[level], t.closure[level]
     found = 0
     for q in range(t.listed_count[level - 1]):
-        if not meet(pool, above[q], closure):
-            here[found] = above[q]
+        if not meet(above, q, closure):
+            t.listed[level, found] = t.listed[level - 1, q]
+            for w in range(len(closure)):
+                here[found, w] = above[q, w]
             found += 1
     t.listed_count[level] = found
 
@@ -44,8 +46,10 @@ def list_all(t: State) -> None:
         limit += 1
     found = 0
     for s in range(t.count[POOL]):
-        if 0 <= free[s] < limit:
+        if 0 <= free[s] < limit or (free[s] == limit and room > 0):
+            room -= free[s] == limit
             t.listed[level, found] = s
+            t.listed_bits[level, found] = t.pool[s]
             found += 1
     t.listed_count[level] = found
 
@@ -54,11 +58,11 @@ def list_all(t: State) -> None:
 def sort_by_free(t: State) -> None:
     """Count the free rows of the listed supports, and sort by them."""
     level = t.count[LEVEL]
-    pool, listed, excluded, free, order = t.pool, t.listed[level], t.excluded[level], t.free, t.order
+    bits, excluded, free, order = t.listed_bits[level], t.excluded[level], t.free, t.order
     count = t.listed_count[level]
     place = np.zeros(t.columns.shape[0] + 2, dtype=np.int64)
     for q in range(count):
-        free[q] = count_outside(pool, listed[q], excluded)
+        free[q] = count_outside(bits, q, excluded)
         place[free[q] + 1] += 1
     for f in range(1, len(place)):
         place[f] += place[f - 1]
@@ -81,7 +85,7 @@ def pack(t: State, first: int, sorted_count: int) -> int:
     """
     level = t.count[LEVEL]
     needed = t.count[N] - t.count[BASE] - level
-    pool, listed, order, excluded, used = t.pool, t.listed[level], t.order, t.excluded[level], t.used
+    bits, order, excluded, used = t.listed_bits[level], t.order, t.excluded[level], t.used
     used[:] = 0
     found = 0
     if first >= 0:
@@ -89,9 +93,8 @@ def pack(t: State, first: int, sorted_count: int) -> int:
     for q in range(sorted_count):
         if found == needed:
             break
-        support = listed[order[q]]
-        if not meet_outside(pool, support, used, excluded):
-            found = take(t, support, found)
+        if not meet_outside(bits, order[q], used, excluded):
+            found = take(t, t.listed[level, order[q]], found)
     return found
 
 
@@ -157,11 +160,10 @@ def _keep(t: State) -> int:
         if t.tableau[i, last] > ZERO and t.basis[i] < last:
             put(t.pool[new], t.basis[i])
     level = t.count[LEVEL]
-    pool, listed = t.pool, t.listed[level]
+    bits = t.listed_bits[level]
     for q in range(t.listed_count[level]):
-        support = listed[q]
-        if pool[support, 0] == pool[new, 0] and (pool[support] == pool[new]).all():
-            return support
+        if bits[q, 0] == t.pool[new, 0] and (bits[q] == t.pool[new]).all():
+            return t.listed[level, q]
     t.count[POOL] += 1
     room = t.listed.shape[1]
     for above in range(level + 1):
@@ -171,4 +173,5 @@ def _keep(t: State) -> int:
         else:
             place = new * 7919 % room  # any one makes room
         t.listed[above, place] = new
+        t.listed_bits[above, place] = t.pool[new]
     return new

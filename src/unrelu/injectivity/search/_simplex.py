@@ -16,22 +16,23 @@ _PIVOT = 1e-9
 _TIE = 1e-13
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath={"contract"})
 def pivot(tableau: np.ndarray, basis: np.ndarray, r: int, j: int) -> None:
     """Let column ``j`` enter the basis in row ``r``."""
-    row = tableau[r]
-    inverse = 1.0 / row[j]
-    for c in range(len(row)):
-        row[c] *= inverse
+    rows, columns = tableau.shape
+    inverse = 1.0 / tableau[r, j]
+    row = np.empty(columns)  # apart from the tableau, or the loop below is not vectorised
+    for c in range(columns):
+        row[c] = tableau[r, c] * inverse
     row[j] = 1.0
-    for i in range(len(tableau)):
-        if i != r:
-            factor = tableau[i, j]
-            if factor != 0.0:
-                other = tableau[i]
-                for c in range(len(row)):
-                    other[c] -= factor * row[c]
-                other[j] = 0.0
+    for i in range(rows):
+        factor = tableau[i, j]
+        if factor != 0.0:
+            for c in range(columns):
+                tableau[i, c] -= factor * row[c]
+            tableau[i, j] = 0.0
+    for c in range(columns):
+        tableau[r, c] = row[c]
     basis[r] = j
 
 
@@ -52,15 +53,14 @@ def leaving_row(tableau: np.ndarray, j: int, last: int) -> int:
 def _price(tableau: np.ndarray, basis: np.ndarray, cost: np.ndarray) -> None:
     """Write the reduced costs into the last row."""
     last = len(cost)
-    prices = tableau[-1]
+    prices = np.zeros(last + 1)
     prices[:last] = cost
-    prices[last] = 0.0
     for i in range(len(basis)):
         c = cost[basis[i]] if basis[i] < last else BIG
         if c != 0.0:
-            row = tableau[i]
-            for k in range(len(row)):
-                prices[k] -= c * row[k]
+            for k in range(last + 1):
+                prices[k] -= c * tableau[i, k]
+    tableau[-1] = prices
 
 
 @njit(cache=True, nogil=True)

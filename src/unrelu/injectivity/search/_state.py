@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 # Places in State.count.
 LEVEL, ENTERING, NODES, POOL, STREAM, STALE, BASE, M, N, EXACT, CHOICES = range(11)
 
-_LISTED = 3000  # supports that a node looks at
+_LISTED = 600  # supports that a node looks at
 _POOL = 1 << 12
 _STREAM = 1 << 14
 
@@ -32,6 +32,7 @@ class State(NamedTuple):
         cost: Of the columns.
         pool: Supports as bits, one a row.
         listed: Supports disjoint from ``Z``, a row of numbers for each level.
+        listed_bits: The same supports as bits, side by side: to look them up in the pool would take longer.
         listed_count: How many.
         chosen: ``Z`` at each level, bits.
         excluded: ``N`` and the rows of the domain.
@@ -57,6 +58,7 @@ class State(NamedTuple):
     cost: np.ndarray
     pool: np.ndarray
     listed: np.ndarray
+    listed_bits: np.ndarray
     listed_count: np.ndarray
     chosen: np.ndarray
     excluded: np.ndarray
@@ -101,6 +103,7 @@ def new_state(problem: Problem, exact: bool, choices: int, levels: int | None = 
         cost=np.zeros(rows),
         pool=bits(_POOL),
         listed=numbers(levels, _LISTED),
+        listed_bits=np.zeros((levels, _LISTED, words), dtype=np.uint64),
         listed_count=numbers(levels),
         chosen=bits(levels),
         excluded=bits(levels),

@@ -23,6 +23,7 @@ _TEMPERATURE = (0.4, 0.008)  # in units of one row
 _STEP = 1.2  # in units of sqrt(width / rows): the stiffest mode of the smoothed count turns 1 / _STEP
 _FRICTION = 0.17  # share of the velocity lost in a step
 _LOOK = 8  # steps between two counts
+_INSIDE = 1e-4  # from a wall is told from the wall in float32
 _MARGIN = 0.2  # width units from a wall at which it begins to push
 
 
@@ -31,8 +32,8 @@ class Look:
     """The state of all chains at one time.
 
     Attributes:
-        counts: Weakly active rows in float32; as many as there are rows, and one more, outside of walls.
-        Y: Points of the region, one a column.
+        counts: Weakly active rows in float32.
+        Y: Points of the region, one a column, pushed back behind its walls.
     """
 
     counts: torch.Tensor
@@ -61,7 +62,7 @@ def anneal(region: Region, steps: int, chains: int, generator: torch.Generator) 
         width, temperature = (a * (b / a) ** share for a, b in (_WIDTH, _TEMPERATURE))
         Z = torch.addmm(region.offset, region.rows, Y)
         if t % _LOOK == 0 or t == steps:
-            yield Look(_counts(Z, layer_rows), Y)
+            yield _look(region, Z, Y)
         step = _STEP * (width / max(1, layer_rows)) ** 0.5
         V -= step / width * (transposed @ _pull(Z, width, layer_rows, stiffness))
         V *= 1 - _FRICTION
@@ -70,10 +71,15 @@ def anneal(region: Region, steps: int, chains: int, generator: torch.Generator) 
         region.confine(Y, V)
 
 
-def _counts(Z: torch.Tensor, layer_rows: int) -> torch.Tensor:
-    counts = (Z[:layer_rows] >= 0).sum(dim=0)
-    outside = (Z[layer_rows:] >= 0).any(dim=0)
-    return torch.where(outside, layer_rows + 1, counts)
+def _look(region: Region, Z: torch.Tensor, Y: torch.Tensor) -> Look:
+    """Push points that are through a wall towards the inner point, and count."""
+    if not region.walls:
+        return Look((Z >= 0).sum(dim=0), Y)
+    along = region.rows @ region.inner
+    excess = (Z[-region.walls :] + _INSIDE) / -along[-region.walls :]
+    push = excess.amax(dim=0).clamp(min=0)
+    counts = (Z[: -region.walls] + push * along[: -region.walls] >= 0).sum(dim=0)
+    return Look(counts, Y + push * region.inner)
 
 
 def _pull(Z: torch.Tensor, width: float, layer_rows: int, stiffness: float) -> torch.Tensor:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from unrelu.domains import Ball, Box, Domain, Space
+from unrelu.domains import Ball, Box, Domain, Orthant, Space
 from unrelu.errors import ArgumentError
+from unrelu.injectivity.witness._inner_point import inner_point
 from unrelu.injectivity.witness._rows import SearchRows
 
 _WITHIN = 1 - 1e-6  # of bounded domains: float32 rounding must not lead out
@@ -27,13 +28,15 @@ class Region(ABC):
 
     Attributes:
         rows: Layer rows, then walls, float32, shape ``(r + walls, d)``.
-        offset: Shape ``(r + walls, 1)``.
+        offset: Shape ``(r + walls, 1)``; 0 where there are walls.
         walls: Number of trailing rows that have to be negative: inequalities of the domain.
+        inner: A point at which they are, shape ``(d, 1)``.
     """
 
     rows: torch.Tensor
     offset: torch.Tensor
     walls: int
+    inner: torch.Tensor
 
     @abstractmethod
     def confine(self, Y: torch.Tensor, V: torch.Tensor) -> None:
@@ -103,47 +106,97 @@ class Disc(Bounded):
         Y /= (norm / _WITHIN).clamp(min=1)
 
 
+@dataclass(frozen=True, eq=False)
+class Corner(Region):
+    """A box with one finite bound a coordinate, ``x = corner + scale * y[:-1] / y[-1]`` for ``y > 0``."""
+
+    corner: np.ndarray
+    scale: np.ndarray
+
+    def confine(self, Y: torch.Tensor, V: torch.Tensor) -> None:
+        """Clip and normalise; what runs into a face stops there."""
+        Y /= Y.norm(dim=0)
+        V -= Y * (Y * V).sum(dim=0)
+        least = (1 - _WITHIN) / len(Y) ** 0.5
+        V.masked_fill_(Y <= least, 0.0)
+        Y.clamp_(min=least)
+
+    def point(self, y: torch.Tensor) -> np.ndarray:
+        """Return the input."""
+        ray = y.double().cpu().numpy()
+        return np.asarray(self.corner + self.scale * ray[:-1] / ray[-1])
+
+
 def region_of(rows: SearchRows, domain: Domain, device: torch.device | str) -> Region:
     """Return the region to search for a domain.
 
     Raises:
         ArgumentError: If the domain is no convex polyhedron or ball, or a box without inner points.
     """
+    if not (isinstance(domain, Ball) or (isinstance(domain, Domain) and domain.polyhedral)):
+        raise ArgumentError(f"domain: expected a convex polyhedron or a Ball, got {type(domain).__name__}")
     n = domain.resolve_dimension(rows.weight.shape[1])
     if isinstance(domain, Ball):
         center, scale = domain.center_point(n), np.full(n, domain.radius)
         return Disc(*_bounded(rows, center, scale, device), center, scale)
-    if isinstance(domain, Box):
-        lower, upper = domain.bounds(n)
-        if (lower >= upper).any():
-            raise ArgumentError("domain: expected a box with inner points, got equal bounds")
-        if domain.bounded:
-            center, scale = lower / 2 + upper / 2, upper / 2 - lower / 2
-            return Cube(*_bounded(rows, center, scale, device), center, scale * n**0.5)
-    if not domain.polyhedral:
-        raise ArgumentError(f"domain: expected a convex polyhedron or a Ball, got {type(domain).__name__}")
+    if isinstance(domain, Box) and domain.bounded:
+        center, scale = inner_point(domain, n), np.subtract(*domain.bounds(n)) * (-0.5 * n**0.5)
+        return Cube(*_bounded(rows, center, scale, device), center, scale)
+    if isinstance(domain, Box | Orthant):
+        lower, upper = domain.bounds(n) if isinstance(domain, Box) else (np.zeros(n), np.full(n, np.inf))
+        if (np.isfinite(lower) != np.isfinite(upper)).all():
+            return _corner(rows, lower, upper, device)
     return _cone(rows, domain, device)
 
 
 def _bounded(
     rows: SearchRows, center: np.ndarray, scale: np.ndarray, device: torch.device | str
-) -> tuple[torch.Tensor, torch.Tensor, int]:
+) -> tuple[torch.Tensor, torch.Tensor, int, torch.Tensor]:
     weight, norms = _unit(rows.weight * scale)
+    size = len(center) ** 0.5
     offset = (rows.weight @ center + rows.bias) / norms
-    return *_on_device(weight, offset, device), 0
+    inner = torch.zeros(len(center), 1, device=device)
+    return _single(size * weight, device), _single(size * offset[:, None], device), 0, inner
+
+
+def _corner(rows: SearchRows, lower: np.ndarray, upper: np.ndarray, device: torch.device | str) -> Corner:
+    up = np.isfinite(lower)
+    corner, sign = np.where(up, lower, upper), np.where(up, 1.0, -1.0)
+    unit, _ = _unit(np.c_[rows.weight * sign, rows.bias + rows.weight @ corner])
+    size = np.linalg.norm(unit, axis=0)
+    # Columns of the same size, but for those of zeros.
+    size = np.where(size > 0, size, 1.0)
+    spread, _ = _unit(unit / size)
+    return Corner(
+        _single(len(size) ** 0.5 * spread, device),
+        torch.zeros(len(unit), 1, device=device),
+        0,
+        torch.zeros(len(size), 1, device=device),
+        corner,
+        sign * size[-1] / size[:-1],
+    )
 
 
 def _cone(rows: SearchRows, domain: Domain, device: torch.device | str) -> Cone:
     n = rows.weight.shape[1]
     homogeneous = isinstance(domain, Space) and not rows.bias.any()
-    stacked, walls = rows.weight, 0
+    stacked, walls, inner = rows.weight, 0, np.zeros(n)
     if not homogeneous:
         G, h = domain.inequalities(n)
         last = np.append(np.zeros(n), -1.0)[None]
         stacked = np.concatenate([np.c_[rows.weight, rows.bias], np.c_[G, -h], last])
-        walls = len(G) + 1
+        walls, inner = len(G) + 1, np.append(inner_point(domain, n), 1.0)
     spread, lift = _spread(stacked)
-    return Cone(*_on_device(spread, np.zeros(len(spread)), device), walls, lift, homogeneous)
+    start = np.linalg.lstsq(lift, inner)[0][:, None]
+    size = spread.shape[1] ** 0.5
+    return Cone(
+        _single(size * spread, device),
+        torch.zeros(len(spread), 1, device=device),
+        walls,
+        _single(_unit(start.T)[0].T, device),
+        lift,
+        homogeneous,
+    )
 
 
 def _spread(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -167,11 +220,5 @@ def _unit(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return rows / norms[:, None], norms
 
 
-def _on_device(
-    unit: np.ndarray, offset: np.ndarray, device: torch.device | str
-) -> tuple[torch.Tensor, torch.Tensor]:
-    size = unit.shape[1] ** 0.5
-    rows, column = size * unit, size * offset[:, None]
-    return torch.tensor(rows, dtype=torch.float32, device=device), torch.tensor(
-        column, dtype=torch.float32, device=device
-    )
+def _single(array: np.ndarray, device: torch.device | str) -> torch.Tensor:
+    return torch.tensor(array, dtype=torch.float32, device=device)

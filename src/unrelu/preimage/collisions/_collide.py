@@ -50,13 +50,13 @@ def collide(
     - with ``towards=c``: the nearest to ``c`` (a quadratic program); for ``objective="linear"`` the one with
       the largest ``<c, x'>`` (the paper's linear program);
     - with ``along=d``: the one with the largest ``<d, x'>``, which is the farthest along the part of ``d``
-      that the layer does not see. Where there is none, an entry moves by ten times the size of the inputs
-      (their largest entry), and ``reason`` says so;
+      that the layer does not see. Where that has no end, an entry moves by ten times the largest power of
+      two up to the largest entry of ``x``, and ``reason`` says so;
     - otherwise: one as far from ``x`` as linear programs from a few directions find, a local maximum.
 
     Where ``x`` itself is the best, one as for the last case is returned, and ``reason`` says so. Each border
-    that ``x`` is off is kept at a distance of 1e-9, relative to the size of the inputs, so that the other
-    input can be proved in spite of rounding.
+    that ``x`` is off is kept at a distance of about 1e-9, relative to the size of the inputs, so that the
+    other input can be proved in spite of rounding.
 
     For a network, inputs that collide in its first layer compete with those in the linear region of ``x``
     that keep the final output, and with those in regions beyond that a search from border to border reaches.

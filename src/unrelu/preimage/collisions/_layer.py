@@ -81,7 +81,7 @@ def collide_layer(
         if known.kind == Kind.SINGLETON:
             return None
         found = _elsewhere(program, goal, found, deadline)
-    candidate = found and proved(layer, domain, program, found, goal)
+    candidate = None if found is None else proved(layer, domain, program, found, goal)
     if candidate is None:
         raise UnreluError("collide: no other input was found, and it was not proved that there is none")
     return candidate

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from unrelu.frames import analyse_points, frame_of
 from unrelu.frames._signs import in_double
 from unrelu.layers import Reindex, ReLULayer
 from unrelu.preimage._result import Kind
+from unrelu.preimage.collisions._goal import Farthest
 from unrelu.preimage.collisions._layer import collide_layer
 from unrelu.preimage.collisions._proof import Candidate, certify_chain
 from unrelu.preimage.collisions._region import ENTRIES, Chain
@@ -58,17 +60,36 @@ def collide_network(
         if not candidates and is_singleton(chain, x):
             return None
         candidates += _in_regions(chain, x, domain, goal, deadline)
-    accepted = [c for c in candidates if _holds(net, domain, c.other, x, goal)]
-    if not accepted:
-        if chain is not None and _proved_alone(net, x, domain):
+    best = _best(net, candidates, x, domain, goal)
+    if best is None and chain is not None:
+        if _proved_alone(net, x, domain):
             return None
+        best = _best(net, _elsewhere(chain, x, domain, goal, deadline), x, domain, goal)
+    if best is None:
         raise UnreluError(f"collide: no other input was found, and there may be one; {why_not}".rstrip("; "))
-    best = max(accepted, key=lambda c: goal.value(x, c.other))
     certificate = best.certificate
     if chain is not None and best.region != "layer":
         certificate = certify_chain(chain, domain, x, best.other)
-    note = f"{best.reason}; {why_not}" if why_not else best.reason
-    return Candidate(best.other, None, note, best.region, certificate)
+    reason = f"{best.reason}; {why_not}" if why_not else best.reason
+    return replace(best, gap=None, reason=reason, certificate=certificate)
+
+
+def _best(
+    net: Network, candidates: list[Candidate], x: np.ndarray, domain: Domain, goal: Goal
+) -> Candidate | None:
+    """Return the best of the candidates that the network itself confirms."""
+    accepted = [c for c in candidates if _holds(net, domain, c.other, x, goal)]
+    return max(accepted, key=lambda c: goal.value(x, c.other), default=None)
+
+
+def _elsewhere(chain: Chain, x: np.ndarray, domain: Domain, goal: Goal, deadline: float) -> list[Candidate]:
+    """Return other inputs than ``x`` where ``x`` itself is the best of its region and those around it."""
+    if isinstance(goal, Farthest):
+        return []
+    found = _in_regions(chain, x, domain, Farthest(0), deadline)
+    return [
+        replace(c, reason=f"no better input than the original was found; instead {c.reason}") for c in found
+    ]
 
 
 def _share(deadline: float) -> float:

@@ -14,6 +14,7 @@ from unrelu.certificates import NetworkCollisionCertificate, certify_collision
 from unrelu.certificates._verify_collision import forward
 from unrelu.errors import ArgumentError
 from unrelu.preimage.collisions._finish import other_input
+from unrelu.preimage.collisions._program import limits
 
 if TYPE_CHECKING:
     from unrelu.certificates import CollisionCertificate
@@ -57,12 +58,14 @@ def proved(layer: ReLULayer, domain: Domain, program: Program, found: Found, goa
 
     ``None`` where outputs differ by more than rounding.
     """
-    x = program.origin
+    x, bounds = program.origin, limits(domain, len(program.origin))
+    found = replace(found, other=np.clip(found.other, *bounds))
     whole = Candidate(found.other, found.gap, found.note, "layer", _certified(layer, domain, x, found.other))
     if _is_exact(whole):
         return whole
     for share in _SHARES:
         other = other_input(program, found.v, share)
+        other = None if other is None else np.clip(other, *bounds)
         certificate = None if other is None else _certified(layer, domain, x, other)
         if other is not None and certificate is not None and math.isfinite(certificate.radius):
             lost = goal.value(x, found.other) - goal.value(x, other)

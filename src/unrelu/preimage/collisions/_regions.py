@@ -126,12 +126,13 @@ def _neighbours(place: Place) -> Iterator[tuple[np.ndarray, ...]]:
 def corrected(chain: Chain, point: np.ndarray, x: np.ndarray, domain: Domain) -> np.ndarray:
     """Correct the entries that moved, by Newton's method, until the output is that at ``x``."""
     wanted = chain.output(x)
-    best, error = point, float(np.abs(chain.output(point) - wanted).max(initial=0.0))
+    lower, upper = limits(domain, len(x))
+    best = np.clip(point, lower, upper)
+    error = float(np.abs(chain.output(best) - wanted).max(initial=0.0))
     for _ in range(_REFINEMENTS):
         if error == 0:
             break
         gradient = region_of(chain, tuple(z > 0 for z in chain.preactivations(best))).output
-        lower, upper = limits(domain, len(x))
         free = (best != x) & (best > lower) & (best < upper)
         flat = nearest_on_flat(gradient, wanted - chain.output(best), np.zeros(len(x)), free)
         if flat is None:

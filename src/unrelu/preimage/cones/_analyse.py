@@ -15,7 +15,7 @@ from unrelu.preimage.cones._balance import Partition
 from unrelu.preimage.cones._cone import Cone
 from unrelu.preimage.cones._exact import EXACT_ENTRIES, exact_cone
 from unrelu.preimage.cones._partition import partition
-from unrelu.preimage.cones._proofs import are_multipliers, is_direction
+from unrelu.preimage.cones._proofs import are_multipliers, independent_direction, is_direction
 from unrelu.preimage.cones._span import Pivots, certified_sigma, pivots, rank_is
 
 _ZERO = 1e-11  # norm of a row of size 1 inside the equalities' complement that counts as 0
@@ -44,6 +44,9 @@ def _in_floats(equalities: np.ndarray, inequalities: np.ndarray) -> Cone:
     unknown = Cone(0, n, np.zeros(0, dtype=int))
     if not (np.isfinite(equalities).all() and np.isfinite(inequalities).all()):
         return unknown
+    found = _inside(equalities, inequalities)
+    if found is not None:
+        return found
     space = pivots(equalities)
     k = space.complement.shape[1]
     if k == 0:
@@ -51,6 +54,18 @@ def _in_floats(equalities: np.ndarray, inequalities: np.ndarray) -> Cone:
         return Cone(0, 0, np.zeros(0, dtype=int), used_lp=False) if spans else unknown
     guess = partition(inequalities @ space.complement, _ZERO)
     return _proved(equalities, inequalities, space, guess) if guess else unknown
+
+
+def _inside(equalities: np.ndarray, inequalities: np.ndarray) -> Cone | None:
+    """Find a direction along which all inequalities are -1, where all rows together are independent."""
+    p, n = equalities.shape
+    rows = np.concatenate([equalities, inequalities])
+    if not p < len(rows) <= n:
+        return None
+    direction = independent_direction(rows, p)
+    if direction is None or not is_direction(equalities, inequalities, direction, certified_sigma(rows)):
+        return None
+    return Cone(n - p, n - p, np.zeros(0, dtype=int), direction=direction)
 
 
 def _proved(equalities: np.ndarray, inequalities: np.ndarray, space: Pivots, guess: Partition) -> Cone:

@@ -17,6 +17,7 @@ import numpy as np
 from unrelu.frames._lapack import columns_product, potrf, potrs
 
 CLEAR = 1e-7  # what signs must be away from 0, relative to the largest weight or to unit rows and direction
+_EVEN = 1e-4  # ratio of weights that makes further steps to the centre needless
 _STEPS = 60
 _DONE = 1e-10  # square of the Newton decrement below which the centre is found
 _APART = 1e-10  # ratio of the smallest to the largest u_i that only rows which do not balance explain
@@ -58,14 +59,15 @@ def balance(rows: np.ndarray) -> Partition | None:
         weights = u * (1 + u * change)
         if not np.isfinite(weights).all():
             return None
-        if weights.min() > CLEAR * max(weights.max(), u.max()):
+        centred = -float(u @ change) < _DONE
+        if weights.min() > (CLEAR if centred else _EVEN) * max(weights.max(), u.max()):
             return Partition(everything, weights, np.zeros(k))
         for direction, values in ((step, change), (c + step, 1 - slack + change)):
             if values.max() < -CLEAR * np.linalg.norm(direction):
                 return Partition(~everything, np.zeros(p), direction)
         if u.min() < _APART * u.max():
             return _in_two(rows, u, c)
-        if -float(u @ change) < _DONE:
+        if centred:
             return None
         size = _step_size(change / slack)
         c, slack = c + size * step, slack - size * change

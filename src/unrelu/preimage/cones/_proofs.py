@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy.sparse as sp
 
+from unrelu.frames import DenseFrame, SparseFrame
 from unrelu.preimage.cones._span import length_bound, product_error
+
+_REFINEMENTS = 3
 
 
 def is_direction(basis: np.ndarray, strict: np.ndarray, direction: np.ndarray, sigma: float) -> bool:
@@ -26,6 +30,28 @@ def is_direction(basis: np.ndarray, strict: np.ndarray, direction: np.ndarray, s
     values = strict @ direction + product_error(strict, direction)
     lengths = np.linalg.norm(strict, axis=1) * (1 + 1e-9) + 1e-150
     return bool((values + lengths * correction * (1 + 1e-9) < 0).all())
+
+
+def independent_direction(rows: np.ndarray | sp.csr_array, zero: int) -> np.ndarray | None:
+    """Return the shortest ``d`` with ``rows @ d`` 0 on the first rows and -1 on the others, nearly.
+
+    Args:
+        rows: Shape ``(p, n)``.
+        zero: How many of them are the first.
+
+    Returns:
+        ``None`` where the rows are not proved independent; where they are, there is such a ``d`` exactly.
+    """
+    frame = SparseFrame(rows) if sp.issparse(rows) else DenseFrame(rows)
+    factor = frame.gram(np.arange(len(frame.norms)))
+    if factor is None:
+        return None
+    target = -(np.arange(frame.m) >= zero).astype(np.float64)
+    direction = np.zeros(frame.n)
+    for _ in range(_REFINEMENTS):
+        off = target - frame.apply(direction[None])[0]
+        direction += frame.adjoint(factor.solve(off)[None])[0]
+    return direction if np.isfinite(direction).all() else None
 
 
 def are_multipliers(rows: np.ndarray, multipliers: np.ndarray, free: int, sigma: float) -> bool:

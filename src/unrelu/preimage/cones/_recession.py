@@ -10,6 +10,7 @@ an orthonormal basis ``O`` of ``ker V_I``, so that the closed form for multiplie
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.linalg
@@ -24,6 +25,9 @@ from unrelu.preimage.cones._partition import partition
 from unrelu.preimage.cones._proofs import is_direction
 from unrelu.preimage.cones._span import certified_sigma, length_bound
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _SHIFT = 1e-11  # square of the smallest singular value that is proved for rows of V
 _ZERO = 1e-11  # norm of a row of V inside the kernel that counts as 0
 _HELD_BYTES = 256 << 20  # of V Vᵀ
@@ -33,7 +37,7 @@ _ROUNDS = 8
 
 @dataclass(frozen=True)
 class _Guess:
-    """What a cone seems to be: {0}, by multipliers of all rows, or full, by a direction; or neither."""
+    """What a cone seems to be: {0}, by multipliers of all rows, or else full, by a direction."""
 
     multipliers: np.ndarray | None = None
     direction: np.ndarray | None = None
@@ -115,15 +119,25 @@ class Recession:
         if len(equalities) and factor is None:
             return None
         kernel = _Kernel(self.vectors[equalities], factor)
-        guess = self._closed_form(kernel, equalities, inequalities)
-        guess = guess or self._by_newton(kernel, equalities, inequalities)
-        return self._proved(guess, kernel, equalities, inequalities)
+        closed = self._closed_form(kernel, equalities, inequalities)
+        if closed is not None:
+            return self._proved(closed, kernel, equalities, inequalities)
+        for basis in kernel.bases():
+            guess = self._by_newton(basis, kernel, inequalities)
+            if guess is None:
+                break
+            found = self._proved(guess, kernel, equalities, inequalities)
+            if found is not None:
+                return found
+        return None
 
     def _proved(
         self, guess: _Guess, kernel: _Kernel, equalities: np.ndarray, inequalities: np.ndarray
     ) -> Cone | None:
         if guess.multipliers is not None:
-            v = guess.multipliers - self.vectors @ (guess.multipliers @ self.vectors)
+            v = guess.multipliers
+            v[equalities] -= kernel.coordinates(kernel.rows @ (v @ self.vectors))
+            v -= self.vectors @ (v @ self.vectors)
             if self._are_multipliers(v, inequalities):
                 ordered = v[np.concatenate([equalities, inequalities])]
                 return Cone(0, 0, np.arange(len(inequalities)), ordered, None, guess.used_lp)
@@ -144,13 +158,12 @@ class Recession:
         if fitted.max() < 1 - CLEAR:
             weights = np.zeros(len(self.rows))
             weights[inequalities] = 1 - fitted
-            weights[equalities] = -kernel.coordinates(kernel.rows @ (total - c))
             return _Guess(multipliers=weights)
         return _Guess(direction=-c) if fitted.min() > CLEAR * np.linalg.norm(c) else None
 
-    def _by_newton(self, kernel: _Kernel, equalities: np.ndarray, inequalities: np.ndarray) -> _Guess:
+    def _by_newton(self, basis: np.ndarray, kernel: _Kernel, inequalities: np.ndarray) -> _Guess | None:
         """Balance some of the rows and the sum of the others; rows in whose way these are join them."""
-        vectors, basis = self.vectors, kernel.basis()
+        vectors = self.vectors
         total = (self._sum - kernel.rows.sum(axis=0)) @ basis
         chosen = _spread(len(inequalities), _ROWS * len(total))
         reduced = np.empty((len(inequalities), len(total)))
@@ -163,10 +176,9 @@ class Recession:
                 weights = np.zeros(len(self.rows))
                 weights[inequalities] = found.weights[-1]
                 weights[inequalities[chosen]] = found.weights[: len(some)]
-                weights[equalities] = -kernel.coordinates(kernel.rows @ (weights @ self.vectors))
                 return _Guess(multipliers=weights, used_lp=found.used_lp)
             if found is None or found.implied.any():
-                return _Guess()
+                return None
             direction = basis @ found.c
             values = (vectors @ direction)[inequalities]
             if values.max() < -CLEAR * np.linalg.norm(direction):
@@ -175,7 +187,7 @@ class Recession:
             new = new[~chosen[new]]
             reduced[new] = vectors[inequalities[new]] @ basis
             chosen[new] = True
-        return _Guess()
+        return None
 
     def _are_multipliers(self, v: np.ndarray, positive: np.ndarray) -> bool:
         """Return whether the least correction that makes ``Wᵀ v`` exactly 0 keeps these entries positive."""
@@ -214,15 +226,17 @@ class _Kernel:
             v = v - self.coordinates(v @ self.rows.T) @ self.rows
         return v
 
-    def basis(self) -> np.ndarray:
-        """Return an orthonormal basis as columns, made from random vectors."""
+    def bases(self) -> Iterator[np.ndarray]:
+        """Yield orthonormal bases as columns, made from random vectors, the second one more accurate."""
         k, n = self.rows.shape
-        random = np.random.default_rng(0).standard_normal((n - k, n))
-        flat = random - self.coordinates(random @ self.rows.T) @ self.rows
-        product = rows_product(flat)
-        if potrf(product) != 0:
-            return np.linalg.qr(flat.T)[0]
-        return np.asarray(flat.T @ scipy.linalg.solve_triangular(np.triu(product), np.eye(n - k)))
+        v = np.random.default_rng(0).standard_normal((n - k, n))
+        for _ in range(2):
+            v = v - self.coordinates(v @ self.rows.T) @ self.rows
+            product = rows_product(v)
+            if potrf(product) != 0:
+                return
+            v = scipy.linalg.solve_triangular(np.triu(product), v, trans="T")
+            yield v.T
 
 
 def _rounding(terms: int, a: np.ndarray, b: np.ndarray) -> float:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import flint
 
-from unrelu.preimage.pieces._rationals import Row, exact, fraction
+from unrelu.preimage.pieces._rationals import Row, exact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +63,7 @@ def tightened(box: Box, row: Row) -> Box:
 def _shorter(value: flint.fmpq, towards: float, other: flint.fmpq | None) -> flint.fmpq | None:
     """Round outwards to float64; ``other`` where that is out of range."""
     try:
-        rounded = math.nextafter(float(fraction(value)), towards)
+        rounded = math.nextafter(float(value), towards)
     except OverflowError:
         return other
     return exact(rounded) if math.isfinite(rounded) else other

@@ -78,4 +78,4 @@ def combination(target: Row, rows: list[Row]) -> Row | None:
 def unit_row(row: Row) -> np.ndarray:
     """Return a row in float64, divided by its largest entry."""
     largest = max(map(abs, row), default=flint.fmpq(0))
-    return np.array([float(fraction(v / largest)) if largest else 0.0 for v in row])
+    return np.array([float(v / largest) if largest else 0.0 for v in row])

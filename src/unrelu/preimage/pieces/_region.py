@@ -13,7 +13,7 @@ import flint
 import numpy as np
 
 from unrelu.preimage.pieces._cones import homogenised, point_inside
-from unrelu.preimage.pieces._rationals import Row, combination, dot, exact, fraction, negated
+from unrelu.preimage.pieces._rationals import Row, combination, dot, exact, negated
 from unrelu.solvers import minimize
 
 _POSITIVE = 1e-9  # share of the largest multiplier that counts as one; what is taken is checked
@@ -94,7 +94,7 @@ def _along(point: Row, direction: Row, step: flint.fmpq) -> Row:
 def _rounded(region: Region, row: Row, point: Row) -> Row:
     """Return the point in float64 where that keeps it inside and the function positive: short numbers."""
     try:
-        short = [exact(float(fraction(v))) for v in point]
+        short = [exact(float(v)) for v in point]
     except OverflowError:
         return point
     return short if dot(row, short) > 0 and region.contains_inside(short) else point
@@ -159,7 +159,7 @@ def _seen(rows: list[Row], values: list[flint.fmpq]) -> np.ndarray:
     out = np.zeros((len(rows), len(rows[0]) - 1))
     for i, (row, value) in enumerate(zip(rows, values, strict=True)):
         try:
-            out[i] = [-float(fraction(v / value)) for v in row[:-1]]
+            out[i] = [-float(v / value) for v in row[:-1]]
         except OverflowError:
             out[i] = np.inf
     return out

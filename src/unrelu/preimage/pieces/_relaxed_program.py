@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unrelu.preimage.pieces._rationals import Row, dot, fraction
+from unrelu.preimage.pieces._rationals import Row, dot
 from unrelu.solvers import minimize
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ class _Program:
     def step(self, row: Row, inside: Row, scale: flint.fmpq | int = 1) -> np.ndarray:
         """Return ``row / scale`` as a function of the variables."""
         out = np.zeros(self.steps + self.open + 2)
-        out[: self.steps] = [float(fraction(v / scale)) for v in row[:-1]]
-        out[-1] = float(fraction(dot(row, inside) / scale))
+        out[: self.steps] = [float(v / scale) for v in row[:-1]]
+        out[-1] = float(dot(row, inside) / scale)
         return out
 
     def require(self, row: np.ndarray) -> int:
@@ -92,9 +92,9 @@ class _Program:
         low, high = bounds
         if high is None:
             return
-        slope = 0.0 if low is None else float(fraction(high / (high - low)))
+        slope = 0.0 if low is None else float(high / (high - low))
         row = a - slope * z
-        row[-1] -= float(fraction(high)) if low is None else -slope * float(fraction(low))
+        row[-1] -= float(high) if low is None else -slope * float(low)
         self.require(row)
 
     def solve(
@@ -102,7 +102,7 @@ class _Program:
     ) -> tuple[np.ndarray, list[np.ndarray]] | None:
         """Minimise ``t``; see `missed_output`."""
         z = z.copy()
-        z[:, -1] -= [float(fraction(y)) for y in relaxation.y]
+        z[:, -1] -= [float(y) for y in relaxation.y]
         sizes = np.maximum(np.abs(z[:, :-1]).max(axis=1, initial=0.0), 1e-300)
         z /= sizes[:, None]
         equal = np.array(relaxation.equal)

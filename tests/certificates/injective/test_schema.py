@@ -1,0 +1,45 @@
+"""The JSON of certificates of injectivity against the schema."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+
+import unrelu.certificates
+from tests.certificates.injective.proofs import proved
+from unrelu.certificates import (
+    Block,
+    Certificate,
+    DomainRecord,
+    LayerRecord,
+    StructureCertificate,
+    WitnessCertificate,
+)
+from unrelu.certificates.injective import certify_witness
+
+SCHEMA = json.loads(Path(unrelu.certificates.__file__).with_name("schema.json").read_text(encoding="utf-8"))
+
+
+def examples() -> list[Certificate]:
+    space = DomainRecord("space", 2)
+    weight = np.vstack([np.eye(2), -np.eye(2)])
+    layer = LayerRecord.dense(weight, np.zeros(4))
+    tree = proved(weight, np.zeros(4), space)
+    pairs = StructureCertificate(layer, space, np.array([[0, 2], [1, 3]]), np.zeros(0, dtype=np.int64))
+    block = Block(tree, np.arange(4)[None], np.arange(2)[None])
+    blocks = StructureCertificate(layer, space, pairs.pairs[:0], pairs.always, (block,))
+    flat = LayerRecord.dense(np.array([[1.0, 2.0], [-3.0, -6.0]]), np.zeros(2))
+    few = WitnessCertificate(LayerRecord.dense(np.eye(2), np.zeros(2)), space, np.array([-1.0, 1.0]))
+    return [tree, pairs, blocks, few, certify_witness(flat, space, np.zeros(2))]
+
+
+@pytest.mark.parametrize("certificate", examples(), ids=lambda made: made.form)
+def test_certificates_follow_the_schema(certificate):
+    for rows in (True, False):
+        fields = json.loads(certificate.to_json(rows=rows))
+        jsonschema.validate(fields, SCHEMA)
+        for key in fields:
+            less = {name: value for name, value in fields.items() if name != key}
+            assert not jsonschema.Draft202012Validator(SCHEMA).is_valid(less)
