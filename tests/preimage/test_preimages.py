@@ -26,13 +26,13 @@ def test_batch_is_many_singles(name, domain):
     assert "undecided" not in batch.kinds
 
 
-def test_most_points_need_no_linear_program(rng):
+def test_points_need_no_linear_program(rng):
     layer = ReLULayer(rng.standard_normal((60, 10)))
     batch = preimages(layer, rng.standard_normal((200, 10)))
     assert batch.n_lp == 0
     assert set(batch.kinds) == {"singleton"}
     narrow = preimages(ReLULayer(rng.standard_normal((36, 20))), rng.standard_normal((100, 20)))
-    assert narrow.n_lp < 60
+    assert narrow.n_lp == 0
     assert "undecided" not in narrow.kinds
 
 
@@ -72,6 +72,32 @@ def test_layers_too_large_to_be_made_dense(rng, monkeypatch):
     assert all("too many" in reason for reason in open_ended.reasons)
     assert set(boxed.kinds) == {"bounded"}
     assert (boxed.dimensions != 0).all()
+
+
+def test_fewer_rows_than_inputs(rng):
+    """A line is orthogonal to all rows; the dimension is what the active rows leave."""
+    layer = ReLULayer.from_module(nn.Conv2d(3, 2, 3), (3, 12, 12))
+    X = rng.standard_normal((4, 3, 12, 12))
+    batch = preimages(layer, X)
+    assert set(batch.kinds) == {"unbounded"}
+    active = (layer.apply(X).reshape(4, -1) > 0).sum(axis=1)
+    assert batch.dimensions.tolist() == (layer.n - active).tolist()
+    line = preimage(layer, X[0]).proof.recession.direction
+    assert np.abs(layer.dense().double().numpy() @ line).max() <= 1e-12
+    dead = ReLULayer(np.hstack([rng.standard_normal((9, 3)), np.zeros((9, 1))]))
+    assert preimage(dead, np.ones(4)).proof.recession.direction.tolist() == [0.0, 0.0, 0.0, 1.0]
+
+
+@pytest.mark.parametrize("entries", [0, 10**7])
+def test_pixels_at_the_border_of_a_box(entries, rng, monkeypatch):
+    """The same whether the rows are held as a dense matrix or not."""
+    monkeypatch.setattr(_classify, "_ENTRIES", entries)
+    layer = ReLULayer.from_module(nn.Conv2d(3, 2, 3), (3, 12, 12))
+    X = rng.random((3, 3, 12, 12)).clip(0.1, 0.9).round(1) - 0.1
+    batch = preimages(layer, X, Box(0, 0.8))
+    assert set(batch.kinds) == {"bounded"}
+    active = (layer.apply(X).reshape(3, -1) > 0).sum(axis=1)
+    assert batch.dimensions.tolist() == (layer.n - active).tolist()
 
 
 def test_points_outside_are_counted(rng):

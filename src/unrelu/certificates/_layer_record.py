@@ -160,6 +160,23 @@ class HasRecord(Protocol):
         ...
 
 
+class HasRecords(Protocol):
+    """A chain of maps."""
+
+    def records(self) -> tuple[LayerRecord, ...]:
+        """Return the numbers of all maps, in order."""
+        ...
+
+
+@runtime_checkable
+class HasChain(Protocol):
+    """Whatever may be a chain of maps: a ``Network``."""
+
+    def chain(self) -> HasRecords:
+        """Return the chain, or raise an ArgumentError that says why there is none."""
+        ...
+
+
 def layer_fields(layer: LayerRecord | LayerReference, rows: bool) -> dict[str, Any]:
     """Return a layer as JSON holds it, with its numbers or without."""
     known = layer.reference if isinstance(layer, LayerRecord) else layer

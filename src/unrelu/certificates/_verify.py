@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from unrelu.certificates._collision_certificates import CollisionCertificate, NetworkCollisionCertificate
 from unrelu.certificates._fields import Fields
 from unrelu.certificates._format import Certificate
 from unrelu.certificates._injectivity import InjectivityCertificate
-from unrelu.certificates._layer_record import HasRecord, LayerRecord, LayerReference
+from unrelu.certificates._layer_record import HasChain, HasRecord, LayerRecord, LayerReference
 from unrelu.certificates._preimage_certificate import PreimageCertificate
 from unrelu.certificates._statements import statement
 from unrelu.certificates._structure import StructureCertificate
@@ -80,15 +80,37 @@ def _strongest(certificate: Certificate) -> str:
 def _checked(certificate: Certificate, layer: Layers | None) -> tuple[Proved, bool]:
     """Return what is proved, and whether the layers' numbers are the model's own."""
     if isinstance(certificate, NetworkCollisionCertificate):
-        layers = [_resolved(known, layer) for known in certificate.layers]
-        last = None if certificate.last is None else _resolved(certificate.last, layer)
-        used = layers if last is None else [*layers, last]
+        known = [*certificate.layers, *([] if certificate.last is None else [certificate.last])]
+        given = _chain(layer, len(known))
+        used = [_resolved(one, part) for one, part in zip(known, given, strict=True)]
+        layers = used[: len(certificate.layers)]
+        last = None if certificate.last is None else used[-1]
         return verify_network_collision(certificate, layers, last), all(one.exact for one in used)
     for kind, check in _CHECKS.items():
         if isinstance(certificate, kind):
             record = _resolved(certificate.layer, layer)
             return check(certificate, record), record.exact and certificate.layer.exact
     raise NotProvedError(f"certificates of kind {certificate.form!r} are not known")
+
+
+def _chain(layer: Layers | None, count: int) -> Sequence[HasRecord | None]:
+    """Return all maps of the network given, in order.
+
+    Raises:
+        NotProvedError: If it is no chain of so many maps.
+    """
+    if layer is None:
+        return [None] * count
+    if isinstance(layer, HasChain):
+        try:
+            given: Sequence[HasRecord] = layer.chain().records()
+        except ArgumentError as error:
+            raise NotProvedError(str(error)) from None
+    else:
+        given = list(layer.values()) if isinstance(layer, Mapping) else [layer]
+    if len(given) != count:
+        raise NotProvedError(f"the network given has {len(given)} maps, the certificate speaks of {count}")
+    return given
 
 
 def _resolved(known: LayerRecord | LayerReference, layer: Layers | None) -> LayerRecord:

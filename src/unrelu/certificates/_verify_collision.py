@@ -220,16 +220,20 @@ def certify_collision(
 
 
 def _above(value: Fraction, *, root: bool = False) -> float:
-    """Return the smallest float64 that is no smaller than a number, or than its square root."""
+    """Return the smallest float64, nearly, that is no smaller than a number, or than its square root."""
     try:
-        found = math.sqrt(value) if root else float(value)
+        found = _near_root(value) if root else float(value)
     except OverflowError:
         return math.inf
-    if root and value and not found:
-        found = 5e-324
     while (Fraction(found) ** 2 if root else Fraction(found)) < value:
         found = math.nextafter(found, math.inf)
     return found
+
+
+def _near_root(value: Fraction) -> float:
+    """Return the square root of a number that may itself be out of float64's range."""
+    halves = (value.denominator.bit_length() - value.numerator.bit_length()) // 2
+    return math.ldexp(math.sqrt(value * Fraction(4) ** halves), -halves)
 
 
 def _shown(value: Fraction, *, root: bool = False) -> str:

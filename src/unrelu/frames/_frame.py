@@ -88,7 +88,8 @@ class Frame(ABC):
         return [self.frame_operator(np.flatnonzero(mask)) for mask in masks]
 
     def hold(self, subsets: int) -> None:
-        """Do once what `gram` and `spans` of so many subsets share; here nothing."""
+        """Do once what `gram` and `spans` of so many subsets share; nothing where that would not pay."""
+        del subsets
 
     @abstractmethod
     def gram(self, index: np.ndarray, *, equilibrated: bool = False) -> Factor | None:

@@ -1,5 +1,6 @@
 """What is analysed: affine maps, ReLU layers and networks, and the importers that make them."""
 
+from unrelu.layers._chain import Chain
 from unrelu.layers._graph import Skipped
 from unrelu.layers._network import Network
 from unrelu.layers._relu_layer import ReLULayer
@@ -17,6 +18,7 @@ from unrelu.layers.maps import (
 )
 
 __all__ = [
+    "Chain",
     "Compose",
     "Convolution",
     "Dense",

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, final
 import torch
 
 from unrelu.arrays import Array, flatten_samples, like, to_tensor
-from unrelu.errors import ModelError
+from unrelu.errors import ArgumentError, ModelError
+from unrelu.layers._chain import Chain
 from unrelu.layers._graph import GraphBuilder, Skipped, sample_shape
 from unrelu.layers._relu_layer import ReLULayer
 from unrelu.layers.maps import Compose, Diagonal, Reindex
@@ -146,6 +147,40 @@ class Network(Mapping[str, ReLULayer]):
         for _ in self._run(activations):
             pass
         return like(self._output.evaluate(activations).reshape(*batch, *self.output_shape), x)
+
+    def chain(self) -> Chain:
+        """Return the network as a chain of ReLU layers, with an affine map behind them if there is one.
+
+        Raises:
+            ArgumentError: If it is none, naming the first node that reads or does something else.
+        """
+        self._check_chain()
+        linear, offset = self._output.terms[0][1], self._output.offset.double().cpu()
+        layers = tuple(layer.to(device="cpu", dtype=torch.float64) for layer in self.values())
+        if isinstance(linear, Reindex) and linear.is_identity and not bool(offset.any()):
+            return Chain(layers, None, None)
+        return Chain(layers, linear.to(device="cpu", dtype=torch.float64), offset)
+
+    def _check_chain(self) -> None:
+        expected, source = "network: expected a chain of ReLU layers", self._input
+        for step in self._steps:
+            if step.function is not None:
+                raise ArgumentError(f"{expected}, but {step.name!r} is {step.operator}")
+            if step.inputs[0].sources != (source,):
+                read = ", ".join(map(repr, step.inputs[0].sources))
+                raise ArgumentError(f"{expected}, but {step.name!r} reads {read} and not {source!r} alone")
+            source = step.name
+        if self._output.sources != (source,):
+            read = ", ".join(map(repr, self._output.sources))
+            raise ArgumentError(f"{expected}, but the output reads {read} and not {source!r} alone")
+
+    @property
+    def first_layer(self) -> ReLULayer | None:
+        """The layer through which everything sees the input; ``None`` where there is no such one."""
+        readers = [s for s in self._steps if self._input in {name for v in s.inputs for name in v.sources}]
+        layers = [layer for layer in self.values() if layer.source == self._input]
+        only = len(readers) == len(layers) == 1 and self._input not in self._output.sources
+        return layers[0] if only else None
 
     def walk(self, x: Array) -> Iterator[tuple[ReLULayer, torch.Tensor]]:
         """Evaluate the network and hand out each layer with its inputs, in order.

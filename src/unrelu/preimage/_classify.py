@@ -17,6 +17,8 @@ from unrelu.certificates import ConeProof
 from unrelu.domains import Box, Domain
 from unrelu.errors import ArgumentError
 from unrelu.frames._frame import to_dense
+from unrelu.frames._scaling import near_one
+from unrelu.frames._scaling import scaled_rows as rows_scaled_by
 from unrelu.preimage._result import Evidence, Kind, Preimage, Proof, cone_proof
 from unrelu.preimage.cones import Cone, ScaledRows, independent_direction, scaled_rows
 
@@ -86,9 +88,11 @@ class Classifier:
             return None
         if len(frame.zero_columns):
             return np.eye(1, frame.n, frame.zero_columns[0])[0]
+        rows = rows_scaled_by(frame.matrix, near_one(frame.matrix))
         start = np.random.default_rng(0).standard_normal(frame.n)
-        line = start - lsmr(frame.matrix, frame.matrix @ start, atol=1e-14, btol=1e-14)[0]
-        return line / np.linalg.norm(line)
+        line = start - lsmr(rows, rows @ start, atol=1e-14, btol=1e-14)[0]
+        size = np.linalg.norm(line)
+        return line / size if 0 < size < np.inf else None
 
     def prepare(self, points: int) -> None:
         """Do what all points share, before threads start.

@@ -56,7 +56,7 @@ def omnidirectional(matrix: Array) -> Omnidirectional:
         >>> from unrelu.preimage import omnidirectional
         >>> omnidirectional(np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]])).holds
         True
-        >>> omnidirectional(np.eye(2)).direction.round(12)
+        >>> np.sign(omnidirectional(np.eye(2)).direction)
         array([-1., -1.])
     """
     rows = to_tensor(matrix, "matrix").cpu().numpy()

@@ -2,12 +2,14 @@
 
 from itertools import product
 
+import flint
 import numpy as np
 import pytest
 
 from tests.reference.trees import rank
 from unrelu.certificates._verification import NotProvedError
-from unrelu.certificates.injective import _leaves
+from unrelu.certificates.injective import _choices, _leaves
+from unrelu.certificates.injective._choices import MOST_SETS, singular_choices
 from unrelu.certificates.injective._leaves import LeafChecker
 from unrelu.certificates.injective._residues import PRIME, eliminate, modulo, residues_of
 from unrelu.certificates.injective._tree import Leaf, members_of
@@ -72,19 +74,40 @@ def test_many_leaves_together(rng, monkeypatch):
     rows = rng.integers(-3, 4, (24, 3)).astype(float)
     leaves = [leaf for leaf in (random_leaf(rng, 24, 3) for _ in range(600)) if naively(rows, leaf)]
     wrong = next(leaf for leaf in iter(lambda: random_leaf(rng, 24, 3), None) if not naively(rows, leaf))
-    for at_once, entries in ((1, 1), (7, 50), (1024, 1 << 21)):
+    for at_once, waiting, entries in ((1, 1, 1), (7, 40, 50), (1024, 30_000, 1 << 17)):
         monkeypatch.setattr(_leaves, "_LEAVES_AT_ONCE", at_once)
+        monkeypatch.setattr(_leaves, "_LEAVES_WAITING", waiting)
         monkeypatch.setattr(_leaves, "_ENTRIES_AT_ONCE", entries)
+        monkeypatch.setattr(_choices, "_AT_ONCE", entries)
         assert holds(rows, leaves)
         for place in (0, len(leaves) // 2, len(leaves)):
             assert not holds(rows, [*leaves[:place], wrong, *leaves[place:]])
 
 
 def test_too_many_choices_are_refused(rng):
-    rows = rng.standard_normal((80, 8))
-    leaf = Leaf(5, 0, tuple(bits(range(10 * k, 10 * k + 10)) for k in range(8)), 0)
+    rows = rng.standard_normal((90, 9))
+    leaf = Leaf(5, 0, tuple(bits(range(10 * k, 10 * k + 10)) for k in range(9)), 0)
     with pytest.raises(NotProvedError, match="tree position 5: more than"):
         LeafChecker(rows).add(leaf)
+
+
+@pytest.mark.parametrize("p", range(1, MOST_SETS + 1))
+def test_determinants_of_choices(p, rng):
+    widths = rng.integers(1, 4, p).tolist()
+    small = rng.integers(-1, 2, (3, sum(widths), p)) % PRIME
+    large = rng.integers(0, PRIME, (3, sum(widths), p))
+    for rows in (small, large, np.full_like(small, PRIME - 1)):
+        ends = np.cumsum(widths)
+        choices = list(product(*(range(e - w, e) for w, e in zip(widths, ends.tolist(), strict=True))))
+        expected = {
+            (k, choice)
+            for k in range(3)
+            for choice in choices
+            if int(flint.nmod_mat(rows[k, list(choice)].tolist(), PRIME).det()) == 0
+        }
+        found = [(k, tuple(choice)) for k, choice in singular_choices(rows, widths)]
+        assert set(found) == expected
+        assert len(found) == len(expected)
 
 
 def test_residues_are_of_the_stored_numbers(rng):

@@ -5,20 +5,21 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import flint
 import numpy as np
 
 from unrelu.certificates._verification import NotProvedError
+from unrelu.certificates.injective._choices import MOST_SETS, singular_choices
 from unrelu.certificates.injective._residues import eliminate, residues_of
 from unrelu.certificates.injective._rows import whole_rows
 from unrelu.certificates.injective._tree import Leaf, members_of
 
 _LEAVES_AT_ONCE = 1024
-_ENTRIES_AT_ONCE = 1 << 21
-_MOST_CHOICES = 1 << 24  # at one leaf; minutes
+_LEAVES_WAITING = 30_000
+_MOST_CHOICES = 1 << 28  # at one leaf; seconds
+_ENTRIES_AT_ONCE = 1 << 19
 
 
 class _Choices(NamedTuple):
@@ -34,54 +35,47 @@ class _Choices(NamedTuple):
     chosen: tuple[int, ...]
     sets: list[tuple[int, ...]]
 
-
-@dataclass(frozen=True)
-class _Stack:
-    """Partial choices, and what is left of the rows after the chosen ones have been eliminated.
-
-    Attributes:
-        rows: Residues of the rows to choose from, shape ``(k, r, d)``; 0 where a set is smaller than others.
-        names: Numbers of these rows, -1 where there is none, shape ``(k, r)``.
-        missing: What the rank still lacks, shape ``(k,)``.
-        leaf: To which leaf each belongs, shape ``(k,)``.
-        picks: Rows chosen so far, shape ``(k, steps)``.
-    """
-
-    rows: np.ndarray
-    names: np.ndarray
-    missing: np.ndarray
-    leaf: np.ndarray
-    picks: np.ndarray
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of ``Z`` and of the sets."""
+        return len(self.chosen), *map(len, self.sets)
 
 
 class LeafChecker:
-    """Checks leaves, many of the same shape together: modulo a prime, exactly where that proves nothing."""
+    """Checks leaves, those of one shape together: modulo a prime, exactly where that proves nothing.
+
+    The rows ``Z`` count as sets of one row each.
+    """
 
     def __init__(self, rows: np.ndarray) -> None:
         """Take the rows that leaves speak of, float64, shape ``(r, n)``."""
         self._rows = rows
-        self._residues = np.concatenate([residues_of(rows), np.zeros((1, rows.shape[1]), np.int64)])
-        self._waiting: defaultdict[tuple[int, int], list[_Choices]] = defaultdict(list)
+        self._residues = residues_of(rows)
+        self._waiting: defaultdict[tuple[int, ...], list[_Choices]] = defaultdict(list)
+        self._count = 0
 
     def add(self, leaf: Leaf) -> None:
-        """Take a leaf, and check those of its shape when there are many.
+        """Take a leaf, and check what waits when that is much.
 
         Raises:
-            NotProvedError: If one does not hold.
+            NotProvedError: If a leaf does not hold.
         """
         if not all(leaf.choices):
             return  # a set without a row to choose closes the node
-        sets = sorted(map(members_of, leaf.choices), key=len)
-        if math.prod(map(len, sets)) > _MOST_CHOICES:
+        found = _Choices(leaf, members_of(leaf.chosen), sorted(map(members_of, leaf.choices), key=len))
+        if math.prod(found.shape[1:]) > _MOST_CHOICES:
             raise NotProvedError(f"tree position {leaf.position}: more than {_MOST_CHOICES} choices to check")
-        found = _Choices(leaf, members_of(leaf.chosen), sets)
-        shape = (len(found.chosen), len(sets))
-        self._waiting[shape].append(found)
-        if len(self._waiting[shape]) >= _LEAVES_AT_ONCE:
-            self._check(self._waiting.pop(shape))
+        alike = self._waiting[found.shape]
+        alike.append(found)
+        self._count += 1
+        if len(alike) >= _LEAVES_AT_ONCE:
+            self._count -= len(alike)
+            self._check(self._waiting.pop(found.shape))
+        elif self._count >= _LEAVES_WAITING:
+            self.finish()
 
     def finish(self) -> None:
-        """Check what is left.
+        """Check all that wait.
 
         Raises:
             NotProvedError: If a leaf does not hold.
@@ -89,31 +83,29 @@ class LeafChecker:
         for leaves in self._waiting.values():
             self._check(leaves)
         self._waiting.clear()
+        self._count = 0
 
     def _check(self, leaves: list[_Choices]) -> None:
-        stack, widths = self._eliminated(leaves)
-        for number, picks in _deficient(stack, widths):
+        for number, picks in self._deficient(leaves):
             leaf, rows = leaves[number].leaf, [*leaves[number].chosen, *picks]
             if not self._closes(rows, leaf.excluded):
                 raise NotProvedError(
                     f"tree position {leaf.position}: {len(rows)} rows that may be chosen do not span R^n"
                 )
 
-    def _eliminated(self, leaves: list[_Choices]) -> tuple[_Stack, list[int]]:
-        """Gather the rows of leaves of one shape, and eliminate those of ``Z``."""
-        widths = [max(map(len, sets)) for sets in zip(*(leaf.sets for leaf in leaves), strict=True)]
-        names = np.array([[*leaf.chosen, *_padded(leaf.sets, widths)] for leaf in leaves], dtype=np.int64)
-        rows = self._residues[names]
-        is_pivot = np.zeros((len(leaves), self._rows.shape[1]), dtype=bool)
-        for _ in leaves[0].chosen:
-            rows, column = eliminate(rows[:, 0], rows[:, 1:])
-            found = np.flatnonzero(column >= 0)
-            is_pivot[found, column[found]] = True
-        missing = (~is_pivot).sum(axis=1)
-        left = np.argsort(is_pivot, axis=1, kind="stable")[:, : max(1, missing.max())]
-        rows = np.take_along_axis(rows, left[:, None, :], axis=2)
-        names = names[:, len(leaves[0].chosen) :]
-        return _Stack(rows, names, missing, np.arange(len(leaves)), names[:, :0]), widths
+    def _deficient(self, leaves: list[_Choices]) -> Iterator[tuple[int, list[int]]]:
+        """Yield the leaf and the choice wherever the rank modulo the prime is too small."""
+        count, *widths = leaves[0].shape
+        table = [[*one.chosen, *(row for rows in one.sets for row in rows)] for one in leaves]
+        names = np.array(table, dtype=np.int64).reshape(len(leaves), count + sum(widths))
+        stack = _Stack(
+            self._residues[names],
+            np.full(len(leaves), self._rows.shape[1]),
+            np.arange(len(leaves)),
+            np.zeros((len(leaves), 0), dtype=np.int64),
+        )
+        for k, chosen in _too_small(stack, [1] * count + widths, 0):
+            yield k, names[k, chosen[count:]].tolist()
 
     def _closes(self, rows: list[int], excluded: int) -> bool:
         """Say whether rows span R^n, or an excluded row lies in their span; exactly."""
@@ -121,7 +113,7 @@ class LeafChecker:
         null, nullity = flint.fmpz_mat(whole_rows(self._rows[rows]) or [[0] * n]).nullspace()
         if nullity == 0:
             return True
-        out = [row for row in range(len(self._rows)) if excluded >> row & 1]
+        out = list(members_of(excluded))
         if not out:
             return False
         basis = flint.fmpz_mat([[null[i, j] for j in range(nullity)] for i in range(n)])
@@ -129,25 +121,62 @@ class LeafChecker:
         return any(all(v == 0 for v in product) for product in products)
 
 
-def _padded(sets: list[tuple[int, ...]], widths: list[int]) -> Iterator[int]:
-    """Yield the rows of all sets, each set filled up with -1."""
-    for rows, width in zip(sets, widths, strict=True):
-        yield from rows
-        yield from (-1,) * (width - len(rows))
+class _Stack(NamedTuple):
+    """Partial choices, and what is left of the other rows after the chosen ones have been eliminated.
+
+    Attributes:
+        rows: Residues of the rows of the sets still to choose from, shape ``(k, r, n)``; columns that the
+            elimination has used up are 0 and come last.
+        missing: What the rank still lacks, shape ``(k,)``.
+        leaf: To which leaf each belongs, shape ``(k,)``.
+        picks: Positions of the rows chosen so far, shape ``(k, steps)``.
+    """
+
+    rows: np.ndarray
+    missing: np.ndarray
+    leaf: np.ndarray
+    picks: np.ndarray
+
+    def only(self, index: np.ndarray) -> _Stack:
+        """Return some of the choices."""
+        return _Stack(*(part[index] for part in self))
 
 
-def _deficient(stack: _Stack, widths: list[int]) -> Iterator[tuple[int, list[int]]]:
-    """Yield the leaf and the choice wherever the rank modulo the prime is too small."""
+def _too_small(stack: _Stack, widths: list[int], offset: int) -> Iterator[tuple[int, list[int]]]:
+    """Yield leaf and positions of the choices whose rank modulo the prime is less than n.
+
+    Args:
+        stack: Partial choices.
+        widths: Sizes of the sets still to choose from.
+        offset: Position of their first row.
+    """
+    stack = stack.only(stack.missing > 0)
+    tight = (stack.missing == len(widths)) & (len(widths) <= MOST_SETS)
+    if len(widths) and tight.any():
+        found = stack.only(tight)
+        for k, chosen in singular_choices(found.rows[:, :, : len(widths)], widths):
+            yield int(found.leaf[k]), [*found.picks[k].tolist(), *(offset + j for j in chosen)]
+        stack = stack.only(~tight)
     if not widths:
-        for failing in np.flatnonzero(stack.missing > 0).tolist():
-            yield int(stack.leaf[failing]), stack.picks[failing].tolist()
+        yield from zip(stack.leaf.tolist(), stack.picks.tolist(), strict=True)
         return
-    width, behind = widths[0], sum(widths[1:])
-    entry, choice = np.nonzero(stack.names[:, :width] >= 0)
-    step = max(1, _ENTRIES_AT_ONCE // max(1, behind * stack.rows.shape[2]))
+    size = max(1, stack.rows[0].size if len(stack.rows) else 1)
+    entry, choice = (part.ravel() for part in np.indices((len(stack.rows), widths[0])))
+    step = max(1, _ENTRIES_AT_ONCE // size)
     for start in range(0, len(entry), step):
-        k, j = entry[start : start + step], choice[start : start + step]
-        rows, column = eliminate(stack.rows[k, j], stack.rows[k, width:])
-        picks = np.column_stack([stack.picks[k], stack.names[k, j]])
-        missing = stack.missing[k] - (column >= 0)
-        yield from _deficient(_Stack(rows, stack.names[k, width:], missing, stack.leaf[k], picks), widths[1:])
+        part = slice(start, start + step)
+        larger = _chosen(stack, entry[part], choice[part], widths[0], offset)
+        yield from _too_small(larger, widths[1:], offset + widths[0])
+
+
+def _chosen(stack: _Stack, entry: np.ndarray, choice: np.ndarray, width: int, offset: int) -> _Stack:
+    """Choose from the first set."""
+    rows, column = eliminate(stack.rows[entry, choice], stack.rows[entry, width:])
+    used = np.arange(rows.shape[2]) == column[:, None]
+    order = np.argsort(used, axis=1, kind="stable")
+    return _Stack(
+        np.take_along_axis(rows, order[:, None, :], axis=2),
+        stack.missing[entry] - (column >= 0),
+        stack.leaf[entry],
+        np.column_stack([stack.picks[entry], offset + choice]),
+    )

@@ -6,7 +6,7 @@ import numpy as np
 
 from unrelu.certificates._rows import Rows, residues
 
-PRIME = 2**31 - 1  # products of two residues fit into 63 bits
+PRIME = 2**24 - 3  # float64 holds sums of many products of two residues
 
 
 def residues_of(matrix: np.ndarray) -> np.ndarray:

@@ -24,6 +24,7 @@ class Status(StrEnum):
     PROVED = "proved"
     CONJECTURED = "conjectured"
     REFUTED = "refuted"
+    WITHDRAWN = "withdrawn"  # replaced by its authors
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Threshold:
         name: Short name.
         value: The value of ``c``.
         statement: What is claimed, with the equation that the value solves.
-        status: Whether the claim is proved, conjectured or refuted.
+        status: Whether the claim is proved, conjectured, refuted or withdrawn.
         source: Where it is from.
     """
 
@@ -53,7 +54,7 @@ def thresholds() -> tuple[Threshold, ...]:
     Example:
         >>> from unrelu.injectivity.random_matrices import thresholds
         >>> [(t.name, round(t.value, 2), str(t.status)) for t in thresholds()][:2]
-        [('mean', 3.4, 'proved'), ('slides', 5.7, 'refuted')]
+        [('mean', 3.4, 'proved'), ('slides', 5.7, 'withdrawn')]
     """
     return (
         Threshold(
@@ -68,8 +69,8 @@ def thresholds() -> tuple[Threshold, ...]:
             "slides",
             _slides(),
             "injective above; -log2(c e) + c - 1 - H(1 / (c - 1)) = 0, H the binary entropy in bits. "
-            "A factor c - 1 of H is missing, see 'union bound'; witnesses at c = 6 and n = 200 contradict it",
-            Status.REFUTED,
+            "H lacks a factor c - 1, see 'union bound'; layers with c = 6, n = 200 to 800 are not injective",
+            Status.WITHDRAWN,
             f"{_SLIDES}, slide 20: c*, 'approximately 5.7'",
         ),
         Threshold(

@@ -1,4 +1,8 @@
-"""The walk through the tree: close a node or branch on a support (Froese, Grillo, Skutella 2024). Compiled."""
+"""The walk through the tree (Froese, Grillo, Skutella 2024): close a node or branch on a support. Compiled.
+
+The cache of numba looks at a function's own file only: after a change to a function that is called from
+another file, remove ``__pycache__``.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import numpy as np
 from numba import njit
 
 from unrelu.certificates._injectivity import RANK_LEAF
-from unrelu.injectivity.search._bits import count_outside, holds, meet, members_outside, put
+from unrelu.injectivity.search._bits import count_outside, meet, members_outside, put
 from unrelu.injectivity.search._flats import all_complete, close, eliminate
 from unrelu.injectivity.search._pool import inherit, list_all, new_support, pack, sort_by_free, take
 from unrelu.injectivity.search._state import (
@@ -39,23 +43,23 @@ def explore(t: State, nodes: int) -> int:
         `FINISHED` when the subtree is closed; `PAUSED` after so many nodes; `FULL` when an array has no room;
         `FOUND` where no support is disjoint from ``Z``: then all other rows are negative at some point.
     """
-    stop = t.count[NODES] + nodes
-    margin = t.count[N] + 4
-    while t.count[LEVEL] >= 0:
-        if not t.count[ENTERING]:
+    stop = t.number[NODES] + nodes
+    margin = t.number[N] + 4
+    while t.number[LEVEL] >= 0:
+        if not t.number[ENTERING]:
             _go_on(t)
             continue
-        if t.count[NODES] >= stop:
+        if t.number[NODES] >= stop:
             return PAUSED
-        if t.count[POOL] + margin > len(t.pool) or t.count[STREAM] + margin > len(t.stream):
+        if t.number[POOL] + margin > len(t.pool) or t.number[STREAM] + margin > len(t.stream):
             return FULL
         outcome = _visit(t)
         if outcome == _WITNESS:
             return FOUND
-        t.count[NODES] += 1
-        t.count[ENTERING] = 0
+        t.number[NODES] += 1
+        t.number[ENTERING] = 0
         if outcome == _CLOSED:
-            t.count[LEVEL] -= 1
+            t.number[LEVEL] -= 1
     return FINISHED
 
 
@@ -69,15 +73,15 @@ def enter(t: State, chosen: np.ndarray, excluded: np.ndarray) -> None:
         excluded: ``N`` and the rows of the domain as bits.
     """
     t.chosen[0], t.excluded[0], t.closure[0] = chosen, excluded, chosen
-    rows = np.empty(t.count[M], dtype=np.int64)
-    t.count[BASE] = members_outside(t.chosen, 0, np.zeros_like(chosen), rows)
-    t.count[LEVEL], t.count[ENTERING], t.count[STREAM] = 0, 1, 0
+    rows = np.empty(t.number[M], dtype=np.int64)
+    t.number[BASE] = members_outside(t.chosen, 0, np.zeros_like(chosen), rows)
+    t.number[LEVEL], t.number[ENTERING], t.number[STREAM] = 0, 1, 0
 
 
 @njit(cache=True, nogil=True)
 def set_quotient(t: State, weights: np.ndarray) -> None:
     """Eliminate ``Z`` from the weights, unit rows, at the root of a subtree."""
-    rows = np.empty(t.count[M], dtype=np.int64)
+    rows = np.empty(t.number[M], dtype=np.int64)
     count = members_outside(t.chosen, 0, np.zeros_like(t.chosen[0]), rows)
     t.quotient[0], t.is_pivot[0], t.volume[0] = weights, False, 1.0
     for k in range(count):
@@ -92,16 +96,16 @@ def lower_bound(t: State) -> int:
     """Return how many rows ``F`` has at least at the root of a subtree, by disjoint supports of the pool."""
     list_all(t)
     sort_by_free(t)
-    return t.count[BASE] + pack(t, -1, t.listed_count[0])
+    return t.number[BASE] + pack(t, -1, t.listed_count[0])
 
 
 @njit(cache=True, nogil=True)
 def _go_on(t: State) -> None:
     """Enter the next child, or go up."""
-    level = t.count[LEVEL]
+    level = t.number[LEVEL]
     at = t.child_next[level]
     if at == t.child_count[level]:
-        t.count[LEVEL] -= 1
+        t.number[LEVEL] -= 1
         return
     below, row = level + 1, t.child[level, at]
     t.child_next[level] += 1
@@ -110,21 +114,21 @@ def _go_on(t: State) -> None:
     for k in range(at):
         put(t.excluded[below], t.child[level, k])
     t.closure[below] = t.chosen[below]
-    if t.count[EXACT]:
+    if t.number[EXACT]:
         t.volume[below] = t.volume[level] * np.abs(t.quotient[level, row]).max()
         t.is_pivot[below] = t.is_pivot[level]
         column = eliminate(t.quotient[level], t.is_pivot[level], row, t.quotient[below])
         t.is_pivot[below, column] = True
         close(t.quotient[below], t.volume[below], t.closure[below])
-    t.count[LEVEL], t.count[ENTERING] = below, 1
+    t.number[LEVEL], t.number[ENTERING] = below, 1
 
 
 @njit(cache=True, nogil=True)
 def _visit(t: State) -> int:
     """Close a node or branch."""
-    level = t.count[LEVEL]
-    needed = t.count[N] - t.count[BASE] - level
-    if t.count[EXACT] and (needed == 0 or meet(t.closure, level, t.excluded[level])):
+    level = t.number[LEVEL]
+    needed = t.number[N] - t.number[BASE] - level
+    if t.number[EXACT] and (needed == 0 or meet(t.closure, level, t.excluded[level])):
         _write(t, RANK_LEAF)
         return _CLOSED
     if level:
@@ -145,7 +149,7 @@ def _visit(t: State) -> int:
     while count_outside(t.pool, support, t.excluded[level]):
         if found == needed and _closes(t, needed):
             return _write_leaf(t, needed)
-        support = new_support(t, True) if found < needed and _choices(t, found) <= t.count[CHOICES] else -1
+        support = new_support(t, True) if found < needed and _choices(t, found) <= t.number[CHOICES] else -1
         if support < 0:
             _branch(t)
             return _OPEN
@@ -156,8 +160,8 @@ def _visit(t: State) -> int:
 
 @njit(cache=True, nogil=True)
 def _write(t: State, token: int) -> None:
-    t.stream[t.count[STREAM]] = token
-    t.count[STREAM] += 1
+    t.stream[t.number[STREAM]] = token
+    t.number[STREAM] += 1
 
 
 @njit(cache=True, nogil=True)
@@ -171,22 +175,22 @@ def _write_leaf(t: State, count: int) -> int:
 @njit(cache=True, nogil=True)
 def _choices(t: State, count: int) -> float:
     """Return in how many ways one row can be chosen from each packed support; 0 where that need not be."""
-    if not t.count[EXACT]:
+    if not t.number[EXACT]:
         return 0.0
     product = 1.0
     for k in range(count):
-        product *= count_outside(t.pool, t.packed[k], t.excluded[t.count[LEVEL]])
+        product *= count_outside(t.pool, t.packed[k], t.excluded[t.number[LEVEL]])
     return product
 
 
 @njit(cache=True, nogil=True)
 def _closes(t: State, count: int) -> bool:
     """Say whether the packed supports close the node: whether any choice from them completes ``Z``."""
-    if not t.count[EXACT]:
+    if not t.number[EXACT]:
         return True
-    if _choices(t, count) > t.count[CHOICES]:
+    if _choices(t, count) > t.number[CHOICES]:
         return False
-    level = t.count[LEVEL]
+    level = t.number[LEVEL]
     sizes = np.empty(count, dtype=np.int64)
     for k in range(count):
         sizes[k] = count_outside(t.pool, t.packed[k], t.excluded[level])
@@ -198,7 +202,7 @@ def _closes(t: State, count: int) -> bool:
         starts[position + 1] = first + sizes[k]
     rows = np.empty((len(names), count))
     place = 0
-    for c in range(t.count[N]):
+    for c in range(t.number[N]):
         if not t.is_pivot[level, c]:
             for i in range(len(names)):
                 rows[i, place] = t.quotient[level, names[i], c]
@@ -209,9 +213,9 @@ def _closes(t: State, count: int) -> bool:
 @njit(cache=True, nogil=True)
 def _branch(t: State) -> None:
     """Branch on the listed support with the fewest free rows, on rows that many short supports have."""
-    level = t.count[LEVEL]
+    level = t.number[LEVEL]
     count, bits, excluded = t.listed_count[level], t.listed_bits[level], t.excluded[level]
-    weight = np.zeros(t.count[M])
+    weight = np.zeros(t.number[M])
     members = np.empty(t.columns.shape[0], dtype=np.int64)
     for q in range(count):
         free = members_outside(bits, q, excluded, members)

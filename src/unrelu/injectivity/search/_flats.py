@@ -1,6 +1,7 @@
 """Rows modulo the span of Z: closures, and whether any choice of rows completes a basis. Compiled.
 
-Floating point decides here with tolerances far above rounding errors; the proof is checked exactly afterwards.
+Floating point decides here, with tolerances far above rounding errors; that a row lies in a span is checked
+exactly afterwards.
 """
 
 from __future__ import annotations
@@ -66,10 +67,7 @@ def all_complete(rows: np.ndarray, starts: np.ndarray, volume: float) -> bool:
     """
     q = len(starts) - 1
     if q == 1:
-        for i in range(len(rows)):
-            if abs(rows[i, 0]) * volume <= _LEAST_VOLUME:
-                return False
-        return True
+        return bool(np.abs(rows[:, 0]).min() * volume > _LEAST_VOLUME)
     work = np.empty((q, *rows.shape))
     work[0] = rows
     volumes = np.empty(q)
@@ -106,10 +104,10 @@ def all_complete(rows: np.ndarray, starts: np.ndarray, volume: float) -> bool:
 @njit(cache=True, nogil=True)
 def _pairs_complete(rows: np.ndarray, i: int, first: int, end: int, volume: float) -> bool:
     a, b = rows[i, 0] * volume, rows[i, 1] * volume
+    least = np.inf
     for j in range(first, end):
-        if abs(a * rows[j, 1] - b * rows[j, 0]) <= _LEAST_VOLUME:
-            return False
-    return True
+        least = min(least, abs(a * rows[j, 1] - b * rows[j, 0]))
+    return least > _LEAST_VOLUME
 
 
 @njit(cache=True, nogil=True)

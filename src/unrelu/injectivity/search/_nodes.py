@@ -46,12 +46,12 @@ def pending(state: State, share: float) -> list[Node]:
         state: The walk.
         share: Of the subtree that it walks through.
     """
-    level = int(state.count[LEVEL])
+    level = int(state.number[LEVEL])
     if level < 0:
         return []
     shares = _shares(state, share)
     nodes = []
-    if state.count[ENTERING]:
+    if state.number[ENTERING]:
         nodes.append(Node(state.chosen[level].copy(), state.excluded[level].copy(), shares[level]))
         level -= 1
     for above in range(level, -1, -1):
@@ -64,8 +64,8 @@ def give_away(state: State, share: float) -> list[Node]:
 
     They come after everything that is left to the walk.
     """
-    level = int(state.count[LEVEL])
-    upper = level if state.count[ENTERING] else level + 1
+    level = int(state.number[LEVEL])
+    upper = level if state.number[ENTERING] else level + 1
     for above in range(upper):
         nodes = list(_children(state, above, _shares(state, share)[above]))
         if nodes:
@@ -86,6 +86,6 @@ def _children(state: State, level: int, share: float) -> Iterator[Node]:
 def _shares(state: State, share: float) -> list[float]:
     """Return the shares of the nodes on the way to where the walk is, and of the one it is at."""
     out = [share]
-    for level in range(int(state.count[LEVEL])):
+    for level in range(int(state.number[LEVEL])):
         out.append(out[-1] / float(state.child_total[level]))
     return out

@@ -7,7 +7,7 @@ from numba import njit
 
 from unrelu.injectivity.search._bits import count_outside, holds, meet, meet_outside, put
 from unrelu.injectivity.search._simplex import BIG, ZERO, minimise, renew, trade, unwanted
-from unrelu.injectivity.search._state import BASE, EXACT, LEVEL, POOL, STALE, M, N, State
+from unrelu.injectivity.search._state import BASE, LEVEL, POOL, STALE, N, State
 
 _STALE = 300  # pivots after which a tableau is computed afresh
 _DOUBTFUL = 1e-7  # weights below are computed afresh
@@ -16,7 +16,7 @@ _DOUBTFUL = 1e-7  # weights below are computed afresh
 @njit(cache=True, nogil=True)
 def inherit(t: State) -> None:
     """List the supports of the parent's list that are disjoint from ``Z`` and its span."""
-    level = t.count[LEVEL]
+    level = t.number[LEVEL]
     above, here, closure = t.listed_bits[level - 1], t.listed_bits[level], t.closure[level]
     found = 0
     for q in range(t.listed_count[level - 1]):
@@ -31,12 +31,12 @@ def inherit(t: State) -> None:
 @njit(cache=True, nogil=True)
 def list_all(t: State) -> None:
     """List the supports of the whole pool that have the fewest free rows, as many as fit."""
-    level = t.count[LEVEL]
+    level = t.number[LEVEL]
     closure, excluded = t.closure[level], t.excluded[level]
     most = t.columns.shape[0] + 1
-    free = np.full(t.count[POOL], -1, dtype=np.int64)
+    free = np.full(t.number[POOL], -1, dtype=np.int64)
     having = np.zeros(most + 1, dtype=np.int64)
-    for s in range(t.count[POOL]):
+    for s in range(t.number[POOL]):
         if not meet(t.pool, s, closure):
             free[s] = count_outside(t.pool, s, excluded)
             having[free[s]] += 1
@@ -45,7 +45,7 @@ def list_all(t: State) -> None:
         room -= having[limit]
         limit += 1
     found = 0
-    for s in range(t.count[POOL]):
+    for s in range(t.number[POOL]):
         if 0 <= free[s] < limit or (free[s] == limit and room > 0):
             room -= free[s] == limit
             t.listed[level, found] = s
@@ -57,7 +57,7 @@ def list_all(t: State) -> None:
 @njit(cache=True, nogil=True)
 def sort_by_free(t: State) -> None:
     """Count the free rows of the listed supports, and sort by them."""
-    level = t.count[LEVEL]
+    level = t.number[LEVEL]
     bits, excluded, free, order = t.listed_bits[level], t.excluded[level], t.free, t.order
     count = t.listed_count[level]
     place = np.zeros(t.columns.shape[0] + 2, dtype=np.int64)
@@ -83,8 +83,8 @@ def pack(t: State, first: int, sorted_count: int) -> int:
     Returns:
         How many were found; no more than close the node.
     """
-    level = t.count[LEVEL]
-    needed = t.count[N] - t.count[BASE] - level
+    level = t.number[LEVEL]
+    needed = t.number[N] - t.number[BASE] - level
     bits, order, excluded, used = t.listed_bits[level], t.order, t.excluded[level], t.used
     used[:] = 0
     found = 0
@@ -101,7 +101,7 @@ def pack(t: State, first: int, sorted_count: int) -> int:
 @njit(cache=True, nogil=True)
 def take(t: State, support: int, found: int) -> int:
     """Add a support to the packed ones, and return how many they are."""
-    excluded = t.excluded[t.count[LEVEL]]
+    excluded = t.excluded[t.number[LEVEL]]
     t.packed[found] = support
     for w in range(len(excluded)):
         t.used[w] |= t.pool[support, w] & ~excluded[w]
@@ -119,7 +119,7 @@ def new_support(t: State, apart: bool) -> int:
     Returns:
         Its number in the pool, -1 if there is none.
     """
-    level = t.count[LEVEL]
+    level = t.number[LEVEL]
     cost, excluded, closure, used = t.cost, t.excluded[level], t.closure[level], t.used
     for j in range(len(cost)):
         if holds(excluded, j):
@@ -128,7 +128,7 @@ def new_support(t: State, apart: bool) -> int:
             cost[j] = BIG
         else:
             cost[j] = 1.0
-    t.count[STALE] += minimise(t.tableau, t.basis, t.cost)
+    t.number[STALE] += minimise(t.tableau, t.basis, t.cost)
     if unwanted(t.tableau, t.basis, t.cost):
         if apart:
             return -1
@@ -136,10 +136,10 @@ def new_support(t: State, apart: bool) -> int:
         minimise(t.tableau, t.basis, t.cost)
         if unwanted(t.tableau, t.basis, t.cost):
             return -1
-    t.count[STALE] += trade(t.tableau, t.basis, t.cost)
+    t.number[STALE] += trade(t.tableau, t.basis, t.cost)
     last = len(t.cost)
     for i in range(len(t.basis)):
-        if t.count[STALE] > _STALE or ZERO < t.tableau[i, last] < _DOUBTFUL:
+        if t.number[STALE] > _STALE or ZERO < t.tableau[i, last] < _DOUBTFUL:
             _refresh(t)
             break
     return _keep(t)
@@ -148,23 +148,23 @@ def new_support(t: State, apart: bool) -> int:
 @njit(cache=True, nogil=True)
 def _refresh(t: State) -> None:
     renew(t.tableau, t.basis, t.columns)
-    t.count[STALE] = 0
+    t.number[STALE] = 0
 
 
 @njit(cache=True, nogil=True)
 def _keep(t: State) -> int:
     """Add the basic solution's support to the pool and to the lists of this node and those above it."""
-    new, last = t.count[POOL], len(t.cost)
+    new, last = t.number[POOL], len(t.cost)
     t.pool[new] = 0
     for i in range(len(t.basis)):
         if t.tableau[i, last] > ZERO and t.basis[i] < last:
             put(t.pool[new], t.basis[i])
-    level = t.count[LEVEL]
+    level = t.number[LEVEL]
     bits = t.listed_bits[level]
     for q in range(t.listed_count[level]):
         if bits[q, 0] == t.pool[new, 0] and (bits[q] == t.pool[new]).all():
             return t.listed[level, q]
-    t.count[POOL] += 1
+    t.number[POOL] += 1
     room = t.listed.shape[1]
     for above in range(level + 1):
         place = t.listed_count[above]

@@ -21,8 +21,8 @@ class Problem:
         domain_rows: ``G`` of the domain ``G x < h``, shape ``(p, n)``.
         domain_offsets: ``h``.
         homogeneous: Whether all biases are 0 and there is no domain: the last coordinate is left out.
-        stacked: Homogenised rows: of the layer ``(w_i, b_i)``, of the domain ``(g_j, -h_j)``, and ``(0, -1)``;
-            only ``W`` where homogeneous.
+        stacked: Homogenised rows: of the layer ``(w_i, b_i)``, of the domain ``(g_j, -h_j)``, and ``(0, -1)``
+            as the last one; only ``W`` where homogeneous.
         columns: Unit rows in coordinates in which they are spread evenly, as columns over a row of ones.
         weights: ``W`` alone in such coordinates, unit rows, or 0; shape ``(m, rank W)``.
         lift: From a point of the first kind of coordinates to homogeneous ones, shape ``(n [+ 1], rank)``.
@@ -68,7 +68,7 @@ def problem_of(
 
 
 def _spread(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return unit rows in coordinates in which their second moments are equal, and the way back for points."""
+    """Return unit rows in coordinates in which they are spread evenly, and the way back for points."""
     unit = _unit(rows * near_one(rows)[:, None])
     _, singular, right = np.linalg.svd(unit, full_matrices=False)
     rank = int(np.sum(singular > _RANK * singular[:1].sum()))

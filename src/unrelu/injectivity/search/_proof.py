@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from unrelu.certificates.injective._dependencies import positive_dependencies
 from unrelu.frames._exact import exact_rank
 from unrelu.injectivity.search._walk import Part, Walk
 
-_AT_ONCE = 1 << 16
+_AT_ONCE = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -83,13 +84,19 @@ def _members(masks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def supports_hold(stacked: np.ndarray, proof: Proof, jobs: int) -> bool:
     """Say whether every support has a positive dependency, true for the numbers as stored."""
     lengths = np.diff(proof.starts)
-    tasks = []
+    parts: list[np.ndarray] = []
     for size in np.unique(lengths):
         chosen = np.flatnonzero(lengths == size)
-        for part in np.array_split(chosen, -(-len(chosen) // _AT_ONCE)):
-            tasks.append(proof.rows[proof.starts[part][:, None] + np.arange(size)])
+        parts += np.array_split(chosen, -(-len(chosen) // _AT_ONCE))
+
+    def hold(part: np.ndarray) -> bool:
+        places = proof.starts[part][:, None] + np.arange(lengths[part[0]])
+        return bool(positive_dependencies(stacked, proof.rows[places]).all())
+
+    if jobs == 1 or len(parts) < 2:
+        return all(map(hold, parts))
     with ThreadPoolExecutor(jobs) as threads:
-        return all(found.all() for found in threads.map(lambda task: positive_dependencies(stacked, task), tasks))
+        return all(threads.map(hold, parts))
 
 
 def ranks_hold(rows: np.ndarray, proof: Proof) -> bool:
@@ -114,7 +121,8 @@ def _rank_leaves(proof: Proof, m: int, n: int) -> Iterator[tuple[tuple[int, ...]
     tree, starts = proof.tree.tolist(), proof.starts.tolist()
     if RANK_LEAF not in tree:
         return
-    supports = [[r for r in proof.rows[a:b].tolist() if r < m] for a, b in zip(starts, starts[1:], strict=False)]
+    rows = proof.rows.tolist()
+    supports = [[r for r in rows[a:b] if r < m] for a, b in pairwise(starts)]
     waiting: list[tuple[tuple[int, ...], tuple[int, ...]]] = [((), ())]
     position = 0
     while waiting:
@@ -126,7 +134,8 @@ def _rank_leaves(proof: Proof, m: int, n: int) -> Iterator[tuple[tuple[int, ...]
             position -= token
         else:
             free = [row for row in supports[token] if row not in excluded]
-            waiting += [((*chosen, row), (*excluded, *free[:k])) for k, row in reversed(list(enumerate(free)))]
+            children = [((*chosen, row), (*excluded, *free[:k])) for k, row in enumerate(free)]
+            waiting += reversed(children)
 
 
 def supports_tell(m: int, count: int, proof: Proof) -> bool:

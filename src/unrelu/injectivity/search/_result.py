@@ -22,8 +22,8 @@ class SearchResult:
         tree: The same.
         x: For ``"witness"``: a point inside of the domain, shape ``(n,)``.
         weak: For ``"witness"``: the rows that are weakly active there, decided exactly; they do not span R^n.
-        bound: Every flat outside of which all rows can be negative is known to have at least this rank; n where
-            injective. Counted in general position where the search was.
+        bound: Every flat outside of which all rows are negative somewhere is known to have at least this
+            rank, counted in general position where the search was; n where injective.
         nodes: Nodes of the tree that were entered.
         seconds: Time spent.
     """

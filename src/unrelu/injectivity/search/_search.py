@@ -9,14 +9,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from joblib import effective_n_jobs
-from threadpoolctl import threadpool_limits
 
 from unrelu._progress import progress_bar
 from unrelu.errors import ArgumentError
 from unrelu.frames import DenseFrame
 from unrelu.injectivity.search._nodes import bits_of
 from unrelu.injectivity.search._problem import Problem, problem_of
-from unrelu.injectivity.search._proof import Proof, proof_of, ranks_hold, supports_hold, supports_tell, used_rows_span
+from unrelu.injectivity.search._proof import (
+    Proof,
+    proof_of,
+    ranks_hold,
+    supports_hold,
+    supports_tell,
+    used_rows_span,
+)
 from unrelu.injectivity.search._result import SearchResult
 from unrelu.injectivity.search._walk import Walk, bound_of
 from unrelu.injectivity.search._witness import witness
@@ -32,7 +38,7 @@ _LONGER = 20.0  # how much longer than the first proof an exact one may take
 class _Options:
     deadline: float
     jobs: int
-    report: Callable[[float], object] | None
+    report: Callable[[float], object]
 
 
 def search(
@@ -53,9 +59,9 @@ def search(
         bias: ``b``, shape ``(m,)``; 0 when ``None``.
         domain_rows: ``G``, shape ``(p, n)``; all of R^n when ``None``.
         domain_offsets: ``h``, shape ``(p,)``.
-        general_position: ``True``: any n rows of ``W`` are taken to be linearly independent, and the proof says
-            so. ``False``: ranks are checked. ``None``: the first, then the second as far as time allows and for
-            twenty times as long at most. Rows that are 0 or parallel always mean the second.
+        general_position: ``True``: any n rows of ``W`` are taken to be linearly independent, and the proof
+            says so. ``False``: ranks are checked. ``None``: the first, then the second as far as time allows
+            and for twenty times as long at most. Rows that are 0 or parallel always mean the second.
         time_limit: Seconds; none when ``None``.
         n_jobs: Threads, as in joblib.
         progress: Whether to show the share of the tree that is closed.
@@ -79,7 +85,7 @@ def search(
     problem = problem_of(*_checked(rows, bias, domain_rows, domain_offsets))
     limit = math.inf if time_limit is None else float(time_limit)
     special = _in_special_position(problem.rows)
-    with threadpool_limits(1, user_api="blas"), progress_bar(progress) as bar:
+    with progress_bar(progress) as bar:
         task = None if bar is None else bar.add_task("search tree", total=1.0)
 
         def report(share: float) -> None:
@@ -99,24 +105,27 @@ def search(
 
 
 def _checked(
-    rows: np.ndarray, bias: np.ndarray | None, domain_rows: np.ndarray | None, domain_offsets: np.ndarray | None
+    rows: np.ndarray,
+    bias: np.ndarray | None,
+    domain_rows: np.ndarray | None,
+    domain_offsets: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return the arguments as float64 arrays that fit."""
     W = _array("rows", rows, (None, None))
     if not W.shape[1]:
         raise ArgumentError(f"rows: expected at least one column, got shape {W.shape}")
-    b = np.zeros(len(W)) if bias is None else _array("bias", bias, (len(W),))
-    G = np.zeros((0, W.shape[1])) if domain_rows is None else _array("domain_rows", domain_rows, (None, W.shape[1]))
-    h = np.zeros(0) if domain_offsets is None else _array("domain_offsets", domain_offsets, (len(G),))
-    if len(h) != len(G):
-        raise ArgumentError(f"domain_offsets: expected {len(G)} numbers, got {len(h)}")
+    b = _array("bias", np.zeros(len(W)) if bias is None else bias, (len(W),))
+    G = _array("domain_rows", W[:0] if domain_rows is None else domain_rows, (None, W.shape[1]))
+    h = _array("domain_offsets", np.zeros(0) if domain_offsets is None else domain_offsets, (len(G),))
     return W, b, G, h
 
 
 def _array(name: str, value: np.ndarray, shape: tuple[int | None, ...]) -> np.ndarray:
     array = np.ascontiguousarray(value, dtype=np.float64)
-    if array.ndim != len(shape) or any(s is not None and s != a for s, a in zip(shape, array.shape, strict=True)):
-        raise ArgumentError(f"{name}: expected shape {shape}, got {array.shape}".replace("None", "any"))
+    fits = array.ndim == len(shape) and all(s in {None, a} for s, a in zip(shape, array.shape, strict=True))
+    if not fits:
+        expected = ", ".join("any" if s is None else str(s) for s in shape)
+        raise ArgumentError(f"{name}: expected an array of shape ({expected}), got {array.shape}")
     if not np.isfinite(array).all():
         raise ArgumentError(f"{name}: expected finite numbers, got NaN or infinite entries")
     return array

@@ -65,7 +65,7 @@ def _price(tableau: np.ndarray, basis: np.ndarray, cost: np.ndarray) -> None:
 
 @njit(cache=True, nogil=True)
 def _entering(prices: np.ndarray, cost: np.ndarray, first: bool) -> int:
-    """Return the column with the lowest price, -1 if none is negative; the first one does not cycle (Bland)."""
+    """Return the column of lowest price, -1 if none is negative; the first one does not cycle (Bland)."""
     found, best = -1, -_COST
     for c in range(len(cost)):
         if prices[c] < best and cost[c] < BIG:

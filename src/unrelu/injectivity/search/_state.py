@@ -11,7 +11,7 @@ from unrelu.injectivity.search._simplex import start
 if TYPE_CHECKING:
     from unrelu.injectivity.search._problem import Problem
 
-# Places in State.count.
+# Places in State.number.
 LEVEL, ENTERING, NODES, POOL, STREAM, STALE, BASE, M, N, EXACT, CHOICES = range(11)
 
 _LISTED = 600  # supports that a node looks at
@@ -23,7 +23,7 @@ class State(NamedTuple):
     """A depth-first walk through one subtree; ``level`` 0 is its root, where `BASE` rows are chosen already.
 
     Attributes:
-        count: Numbers, at the places named above: the level, whether a node is being entered, nodes so far,
+        number: Numbers, at the places named above: the level, whether a node is being entered, nodes so far,
             supports in the pool, length of the stream, pivots since the tableau was computed afresh, rows
             chosen at the root, m, n, whether ranks are to be checked, most choices at a leaf.
         columns: See `Problem`, shape ``(equations, rows)``.
@@ -37,7 +37,7 @@ class State(NamedTuple):
         chosen: ``Z`` at each level, bits.
         excluded: ``N`` and the rows of the domain.
         closure: ``Z`` and what lies in its span; ``Z`` where ranks are not checked.
-        quotient: Rows of ``W`` after elimination of ``Z``, one matrix a level; none where ranks are not checked.
+        quotient: Rows of ``W`` after elimination of ``Z``, one matrix a level, where ranks are checked.
         is_pivot: Coordinates eliminated, a row a level.
         volume: Product of the pivots.
         child: Rows that branch at each level.
@@ -51,7 +51,7 @@ class State(NamedTuple):
         used: Their free rows, bits.
     """
 
-    count: np.ndarray
+    number: np.ndarray
     columns: np.ndarray
     tableau: np.ndarray
     basis: np.ndarray
@@ -83,8 +83,8 @@ def new_state(problem: Problem, exact: bool, choices: int, levels: int | None = 
     levels = n + 2 if levels is None else levels
     equations, rows = problem.columns.shape
     words = (rows + 63) // 64
-    count = np.zeros(11, dtype=np.int64)
-    count[LEVEL], count[M], count[N], count[EXACT], count[CHOICES] = -1, m, n, exact, choices
+    number = np.zeros(11, dtype=np.int64)
+    number[LEVEL], number[M], number[N], number[EXACT], number[CHOICES] = -1, m, n, exact, choices
     tableau, basis = np.zeros((equations + 1, rows + 1)), np.zeros(equations, dtype=np.int64)
     start(tableau, basis, problem.columns)
 
@@ -96,7 +96,7 @@ def new_state(problem: Problem, exact: bool, choices: int, levels: int | None = 
 
     quotient = np.zeros((levels if exact else 1, m, n))
     return State(
-        count=count,
+        number=number,
         columns=problem.columns,
         tableau=tableau,
         basis=basis,
@@ -126,8 +126,8 @@ def new_state(problem: Problem, exact: bool, choices: int, levels: int | None = 
 def with_room(state: State) -> State:
     """Return the state with larger arrays for the pool and the stream where they are half full."""
     pool, stream = state.pool, state.stream
-    if 2 * state.count[POOL] > len(pool):
+    if 2 * state.number[POOL] > len(pool):
         pool = np.concatenate([pool, np.zeros_like(pool)])
-    if 2 * state.count[STREAM] > len(stream):
+    if 2 * state.number[STREAM] > len(stream):
         stream = np.concatenate([stream, np.zeros_like(stream)])
     return state._replace(pool=pool, stream=stream)

@@ -11,11 +11,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unrelu.injectivity.search._explore import FINISHED, FOUND, PAUSED, enter, explore, lower_bound, set_quotient
+from unrelu.injectivity.search._explore import (
+    FINISHED,
+    FOUND,
+    PAUSED,
+    enter,
+    explore,
+    lower_bound,
+    set_quotient,
+)
 from unrelu.injectivity.search._nodes import Node, give_away, pending, root_node
 from unrelu.injectivity.search._state import EXACT, LEVEL, NODES, POOL, STREAM, State, new_state, with_room
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from unrelu.injectivity.search._problem import Problem
 
 _SLICE = 0.1  # seconds between looks at the clock and at idle threads
@@ -63,11 +73,13 @@ class Walk:
         self._change = threading.Condition()
         self._open = [0.0] * jobs
         self._stop = False
+        self._deadline = 0.0
+        self._report: Callable[[float], object] = lambda _: None
 
     @property
     def nodes(self) -> int:
         """Nodes entered so far."""
-        return sum(int(state.count[NODES]) for state in self.states)
+        return sum(int(state.number[NODES]) for state in self.states)
 
     @property
     def finished(self) -> bool:
@@ -81,24 +93,32 @@ class Walk:
             nodes += [] if part is None else pending(state, part.node.share)
         return nodes
 
-    def run(self, deadline: float, report: object = None) -> None:
+    def run(self, deadline: float, report: Callable[[float], object]) -> None:
         """Walk until every node is closed, a witness is found or the time is up.
 
         Args:
             deadline: On the clock `time.monotonic`.
             report: Called with the closed share of the tree from time to time.
         """
-        self._deadline = deadline
+        self._deadline, self._report = deadline, report
+        try:
+            if len(self.states) == 1:
+                self._work(0)
+            else:
+                self._run_threads()
+        except KeyboardInterrupt:
+            self.interrupted = True
+
+    def _run_threads(self) -> None:
         with ThreadPoolExecutor(len(self.states)) as threads:
             jobs = [threads.submit(self._work, k) for k in range(len(self.states))]
             try:
                 while not all(job.done() for job in jobs):
                     with self._change:
                         self._change.wait(_SLICE)
-                    if callable(report):
-                        report(1.0 - self._open_share())
-            except KeyboardInterrupt:
-                self.interrupted = self._stop = True
+                    self._report(1.0 - self._open_share())
+            finally:
+                self._halt()
         for job in jobs:
             job.result()
 
@@ -113,6 +133,9 @@ class Walk:
                 self._begin(k, part)
                 if not self._through(k, part):
                     return
+        except BaseException:
+            self._halt()  # others may wait for this thread
+            raise
         finally:
             with self._change:
                 self._change.notify_all()
@@ -131,15 +154,15 @@ class Walk:
 
     def _begin(self, k: int, part: Part) -> None:
         state = self.states[k]
-        if part.supports is not None and not state.count[POOL]:
+        if part.supports is not None and not state.number[POOL]:
             while len(state.pool) < 2 * len(part.supports):
                 state = state._replace(pool=np.concatenate([state.pool, np.zeros_like(state.pool)]))
             state.pool[: len(part.supports)] = part.supports
-            state.count[POOL] = len(part.supports)
+            state.number[POOL] = len(part.supports)
             self.states[k] = state
         part.worker, part.supports = k, None
         enter(state, part.node.chosen, part.node.excluded)
-        if state.count[EXACT]:
+        if state.number[EXACT]:
             set_quotient(state, self._problem.weights)
 
     def _through(self, k: int, part: Part) -> bool:
@@ -150,10 +173,10 @@ class Walk:
             begin = time.monotonic()
             outcome = explore(state, nodes)
             if outcome == FINISHED:
-                part.stream = state.stream[: state.count[STREAM]].copy()
+                part.stream = state.stream[: state.number[STREAM]].copy()
                 return True
             if outcome == FOUND:
-                self.found = state.closure[state.count[LEVEL]].copy()
+                self.found = state.closure[state.number[LEVEL]].copy()
                 self._halt()
             elapsed = time.monotonic() - begin
             if outcome == PAUSED and elapsed < _SLICE:
@@ -175,6 +198,8 @@ class Walk:
         with self._change:
             idle, state = sum(other is None for other in self._running), self.states[k]
             self._open[k] = sum(node.share for node in pending(state, part.node.share))
+            if len(self.states) == 1:
+                self._report(1.0 - self._open[k])
             if self._stop or idle <= len(self._waiting):
                 return
             listed = state.listed[0, : min(_SEED, int(state.listed_count[0]))]
@@ -201,7 +226,7 @@ def bound_of(walk: Walk, n: int, deadline: float) -> int:
         size = _size(node)
         if size + 1 >= best:
             break
-        if state.count[EXACT] or time.monotonic() > deadline:
+        if state.number[EXACT] or time.monotonic() > deadline:
             return size + 1
         enter(state, node.chosen, node.excluded)
         best = min(best, max(size + 1, int(lower_bound(state))))

@@ -74,12 +74,17 @@ def anneal(region: Region, steps: int, chains: int, generator: torch.Generator) 
 def _look(region: Region, Z: torch.Tensor, Y: torch.Tensor) -> Look:
     """Push points that are through a wall towards the inner point, and count."""
     if not region.walls:
-        return Look((Z >= 0).sum(dim=0), Y)
+        return Look(_not_negative(Z), Y)
     along = region.rows @ region.inner
     excess = (Z[-region.walls :] + _INSIDE) / -along[-region.walls :]
     push = excess.amax(dim=0).clamp(min=0)
-    counts = (Z[: -region.walls] + push * along[: -region.walls] >= 0).sum(dim=0)
+    counts = _not_negative(Z[: -region.walls] + push * along[: -region.walls])
     return Look(counts, Y + push * region.inner)
+
+
+def _not_negative(Z: torch.Tensor) -> torch.Tensor:
+    # NaN counts: a chain that overflowed is no good one.
+    return len(Z) - (Z < 0).sum(dim=0)
 
 
 def _pull(Z: torch.Tensor, width: float, layer_rows: int, stiffness: float) -> torch.Tensor:

@@ -20,6 +20,8 @@ from unrelu.injectivity.witness._result import WitnessSearch
 from unrelu.injectivity.witness._rows import search_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from unrelu.layers import ReLULayer
 
 _FIRST_STEPS = 125  # of the first run; each is twice as long as the one before, up to the last
@@ -74,10 +76,11 @@ def find_witness(
     if not 0 < time_limit < np.inf:
         raise ArgumentError(f"time_limit: expected a positive number of seconds, got {time_limit}")
     seed = whole_number("seed", seed, 0)
-    target = layer.n - 1 if target is None else whole_number("target", target, 0)
-    search = _Search(layer, Space() if domain is None else domain, device, time_limit)
+    if target is not None:
+        target = whole_number("target", target, 0)
+    search = _Search(layer, Space() if domain is None else domain, device, time_limit, target)
     with progress_bar(progress) as bar:
-        search.run(seed, target, bar)
+        search.run(seed, bar)
     return search.result()
 
 
@@ -85,9 +88,14 @@ class _Search:
     """A search under way: what it works on, and the best point so far."""
 
     def __init__(
-        self, layer: ReLULayer, domain: Domain, device: torch.device | str | None, time_limit: float
+        self,
+        layer: ReLULayer,
+        domain: Domain,
+        device: torch.device | str | None,
+        time_limit: float,
+        target: int | None,
     ) -> None:
-        self.begin, self.time_limit = time.perf_counter(), time_limit
+        self.begin, self.time_limit, self.target = time.perf_counter(), time_limit, target
         self.layer, self.domain = layer, domain
         if layer.m * layer.n > _ENTRIES:
             raise ArgumentError(f"layer: {layer.name!r} has {layer.m} x {layer.n} weights, too many to hold")
@@ -98,62 +106,64 @@ class _Search:
         self.found = False
         self.restarts = 0
 
-    def run(self, seed: int, target: int, bar: Any) -> None:
+    def run(self, seed: int, bar: Any) -> None:
         """Anneal until the target is met or the time is up."""
         generator = torch.Generator(self.region.rows.device).manual_seed(seed)
-        chains = _CHAINS.get(generator.device.type, _CHAINS["cpu"])
         task = bar and bar.add_task("searching for a witness", total=self.time_limit)
         steps = _FIRST_STEPS
-        while self._elapsed() < self.time_limit and not self._done(target):
+        while not self.done and self.elapsed < self.time_limit:
             self.restarts += 1
-            self._anneal(steps, chains, generator, target, bar, task)
+            for least in self._anneal(steps, generator):
+                if bar:
+                    text = f"restart {self.restarts}: {least} rows"
+                    bar.update(task, completed=self.elapsed, description=text)
             steps = min(2 * steps, _LAST_STEPS)
 
-    def _anneal(
-        self, steps: int, chains: int, generator: torch.Generator, target: int, bar: Any, task: Any
-    ) -> None:
-        """One run; its best point is looked at exactly in the end, and whenever it may meet the target."""
+    def _anneal(self, steps: int, generator: torch.Generator) -> Iterator[int]:
+        """One run: yield the fewest rows so far; decide exactly in the end, or when the target is met."""
+        chains = _CHAINS.get(generator.device.type, _CHAINS["cpu"])
+        goal = self.layer.n - 1 if self.target is None else self.target
         least, place = len(self.region.rows) + 1, None
         for look in anneal(self.region, steps, chains, generator):
             chain = int(look.counts.argmin())
             count = int(look.counts[chain])
             if count < least:
                 least, place = count, look.Y[:, chain].clone()
-                if count <= target and self._take(place, target):
-                    return
-            if bar:
-                bar.update(task, completed=self._elapsed(), description=f"fewest active rows: {least}")
-            if self._elapsed() >= self.time_limit:
+                if count <= goal:
+                    self._take(place)
+            yield least
+            if self.done or self.elapsed >= self.time_limit:
                 break
-        if place is not None:
-            self._take(place, target, by_rank=True)
+        if place is not None and not self.done:
+            self._take(place, by_rank=True)
 
-    def _take(self, place: torch.Tensor, target: int, *, by_rank: bool = False) -> bool:
-        """Keep a point if it is the best so far; say whether the search is over."""
+    def _take(self, place: torch.Tensor, *, by_rank: bool = False) -> None:
+        """Keep a point if it is a witness and the best so far is none, or if fewer rows are active."""
         point = examine(self.layer, self.frame, self.domain, self.region.point(place))
-        if point is not None and (self.best is None or len(point.independent) < len(self.best.independent)):
-            few = len(point.independent) < self.layer.n
-            if few or not self.found:
-                self.best = point
-                self.found = few or (by_rank and self.frame.rank_bounds(point.independent)[1] < self.layer.n)
-        return self._done(target)
+        if point is None:
+            return
+        found = len(point.independent) < self.layer.n
+        if by_rank and not found:
+            found = self.frame.rank_bounds(point.independent)[1] < self.layer.n
+        if self.best is None or (found, -len(point.independent)) > (self.found, -self.count):
+            self.best, self.found = point, found
 
-    def _done(self, target: int) -> bool:
-        # A witness by rank is as good as one by number where nothing else was asked for.
-        count = self.layer.m if self.best is None else len(self.best.independent)
-        return self.found and (count <= target or target == self.layer.n - 1)
+    @property
+    def count(self) -> int:
+        """Rows of different directions at the best point."""
+        return self.layer.m if self.best is None else len(self.best.independent)
 
-    def _elapsed(self) -> float:
+    @property
+    def done(self) -> bool:
+        """Whether there is nothing more to look for."""
+        return self.found and (self.target is None or self.count <= self.target)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the begin."""
         return time.perf_counter() - self.begin
 
     def result(self) -> WitnessSearch:
         """Return what was found."""
-        point = self.best
-        return WitnessSearch(
-            None if point is None else point.x,
-            np.zeros(0, dtype=int) if point is None else point.active,
-            self.layer.m if point is None else len(point.independent),
-            self.found,
-            self.restarts,
-            self._elapsed(),
-        )
+        x, active = (None, np.zeros(0, dtype=int)) if self.best is None else (self.best.x, self.best.active)
+        return WitnessSearch(x, active, self.count, self.found, self.restarts, self.elapsed)

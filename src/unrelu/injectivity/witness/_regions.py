@@ -90,7 +90,7 @@ class Cube(Bounded):
     def confine(self, Y: torch.Tensor, V: torch.Tensor) -> None:
         """Clip to ``|y_j| <= 1 / sqrt(d)``; what runs into a face stops there."""
         limit = _WITHIN / len(Y) ** 0.5
-        V.masked_fill_(Y.abs() >= limit, 0.0)
+        V.masked_fill_(Y.abs().ge(limit), 0.0)
         Y.clamp_(-limit, limit)
 
 
@@ -118,7 +118,7 @@ class Corner(Region):
         Y /= Y.norm(dim=0)
         V -= Y * (Y * V).sum(dim=0)
         least = (1 - _WITHIN) / len(Y) ** 0.5
-        V.masked_fill_(Y <= least, 0.0)
+        V.masked_fill_(Y.le(least), 0.0)
         Y.clamp_(min=least)
 
     def point(self, y: torch.Tensor) -> np.ndarray:

@@ -13,21 +13,20 @@ from unrelu.domains import Box, Orthant, Polytope, Space
 from unrelu.errors import ArgumentError, UnreluError
 from unrelu.frames import analyse_points, frame_of
 from unrelu.frames._signs import in_double
-from unrelu.layers import Reindex, ReLULayer
+from unrelu.layers import ReLULayer
 from unrelu.preimage._result import Kind
 from unrelu.preimage.collisions._goal import Farthest
 from unrelu.preimage.collisions._layer import collide_layer
 from unrelu.preimage.collisions._proof import Candidate, certify_chain
-from unrelu.preimage.collisions._region import ENTRIES, Chain
+from unrelu.preimage.collisions._region import ENTRIES
 from unrelu.preimage.collisions._regions import Walk
 from unrelu.preimage.collisions._result import relative_difference
 from unrelu.preimage.pieces import network_preimage
-from unrelu.preimage.pieces._chain import _check_chain
 
 if TYPE_CHECKING:
     from unrelu.domains import Domain
     from unrelu.frames import Frame
-    from unrelu.layers import Network
+    from unrelu.layers import Chain, Network
     from unrelu.preimage.collisions._goal import Goal
 
 _SAME = 1e-6  # relative difference of outputs that still counts as none
@@ -52,7 +51,7 @@ def collide_network(
         UnreluError: If neither another input nor a proof that there is none was found.
     """
     chain, why_not = chain_of(net)
-    first = first_layer(net)
+    first = net.first_layer
     candidates = []
     if first is not None:
         candidates = _in_first_layer(first, frame, x, domain, goal, _share(deadline))
@@ -109,25 +108,12 @@ def _in_first_layer(
     return [] if found is None else [found]
 
 
-def first_layer(net: Network) -> ReLULayer | None:
-    """Return the layer through which everything sees the input; ``None`` where there is no such one."""
-    readers = [step for step in net._steps if net.input_name in {s for v in step.inputs for s in v.sources}]
-    layers = [layer for layer in net.values() if layer.source == net.input_name]
-    only = len(readers) == len(layers) == 1 and net.input_name not in net._output.sources
-    return layers[0] if only else None
-
-
 def chain_of(net: Network) -> tuple[Chain | None, str]:
     """Return the network as a chain of layers, or why it is none."""
     try:
-        _check_chain(net)
+        chain = net.chain()
     except ArgumentError as error:
-        return None, f"only the first layer was searched: {str(error).removeprefix('net: ')}"
-    linear, offset = net._output.terms[0][1], net._output.offset.double().cpu()
-    ends = isinstance(linear, Reindex) and linear.is_identity and not bool(offset.any())
-    layers = tuple(in_double(layer).to(device="cpu") for layer in net.values())
-    last = None if ends else linear.to(device="cpu", dtype=torch.float64)
-    chain = Chain(layers, last, None if ends else offset)
+        return None, f"only the first layer was searched: {str(error).removeprefix('network: ')}"
     if chain.entries > ENTRIES:
         return None, f"only the first layer was searched: {chain.entries} (neurons x inputs) are too many"
     return chain, ""

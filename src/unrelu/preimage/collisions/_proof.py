@@ -19,10 +19,9 @@ from unrelu.preimage.collisions._program import limits
 if TYPE_CHECKING:
     from unrelu.certificates import CollisionCertificate
     from unrelu.domains import Domain
-    from unrelu.layers import ReLULayer
+    from unrelu.layers import Chain, ReLULayer
     from unrelu.preimage.collisions._goal import Goal
     from unrelu.preimage.collisions._program import Program
-    from unrelu.preimage.collisions._region import Chain
     from unrelu.preimage.collisions._search import Found
 
 _SHARES = (
@@ -102,7 +101,7 @@ def certify_chain(
 ) -> NetworkCollisionCertificate:
     """Bound the difference of a network's outputs in exact arithmetic."""
     layers = [layer.record() for layer in chain.layers]
-    last = chain.affine_record()
+    last = chain.last_record()
     pairs = zip(forward(layers, last, x), forward(layers, last, other), strict=True)
     difference = max((abs(p - q) for p, q in pairs), default=Fraction(0))
     bound = float(difference)

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from unrelu.domains import Domain
+    from unrelu.layers import Chain
     from unrelu.preimage.collisions._goal import Goal
-    from unrelu.preimage.collisions._region import Chain, Region
+    from unrelu.preimage.collisions._region import Region
 
 _REGIONS = 40  # programs solved at most
 _SINGLE = 4  # borders tried one by one

@@ -74,6 +74,10 @@ def _proved(equalities: np.ndarray, inequalities: np.ndarray, space: Pivots, gue
     implied = np.flatnonzero(guess.implied)
     unknown = Cone(0, n, implied, used_lp=guess.used_lp)
     zero_rows = np.concatenate([equalities, inequalities[implied]])
+    if guess.implied.all() and len(zero_rows) >= n:
+        found = _point(equalities, inequalities, space, guess)
+        if found is not None:
+            return found
     zero_space = pivots(zero_rows) if len(implied) else space
     basis = zero_space.basis
     sigma = certified_sigma(zero_rows[basis])
@@ -94,6 +98,18 @@ def _proved(equalities: np.ndarray, inequalities: np.ndarray, space: Pivots, gue
         direction if below and dimension else None,
         guess.used_lp,
     )
+
+
+def _point(equalities: np.ndarray, inequalities: np.ndarray, space: Pivots, guess: Partition) -> Cone | None:
+    """Prove that the cone is {0}: rows that span R^n combine to 0."""
+    rows = np.concatenate([equalities, inequalities])
+    sigma = certified_sigma(np.ascontiguousarray(rows.T))
+    if sigma <= 0:
+        return None
+    multipliers = _multipliers(equalities, inequalities, space, guess)
+    if not are_multipliers(rows, multipliers, len(equalities), sigma):
+        return None
+    return Cone(0, 0, np.arange(len(inequalities)), multipliers, None, guess.used_lp)
 
 
 def _multipliers(

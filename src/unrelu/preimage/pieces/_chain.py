@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import flint
 import numpy as np
-import torch
 
 from unrelu.errors import ArgumentError
-from unrelu.layers import Network, Reindex, ReLULayer
+from unrelu.layers import Network, ReLULayer
 from unrelu.preimage.pieces._rationals import Row, dot, exact
 
 if TYPE_CHECKING:
+    import torch
+
     from unrelu.layers import LinearMap
 
 _ENTRIES = 20_000  # of all pre-activations as functions of the input: seconds for one composition
@@ -110,49 +111,24 @@ def chain_of(net: Network) -> Chain:
     Raises:
         ArgumentError: If it is no chain of ReLU layers, naming the node, or is too large.
     """
-    _check_chain(net)
-    layers = list(net.values())
-    n = layers[0].n
-    output = net._output
-    linears = [(layer.linear, layer.bias) for layer in layers]
-    linear = output.terms[0][1]
-    final_relu = isinstance(linear, Reindex) and linear.is_identity and not bool(output.offset.any())
-    if not final_relu:
-        linears.append((linear, output.offset))
-    entries = sum(linear.m for linear, _ in linears) * (n + 1)
+    chain = net.chain()
+    linears = [(layer.linear, layer.bias) for layer in chain.layers]
+    if chain.last is not None and chain.offset is not None:
+        linears.append((chain.last, chain.offset))
+    entries = sum(linear.m for linear, _ in linears) * (chain.n + 1)
     if entries > _ENTRIES:
         raise ArgumentError(f"net: expected at most {_ENTRIES} (neurons x inputs), got {entries}")
     return Chain(
-        n,
+        chain.n,
         tuple(_affine(linear, bias) for linear, bias in linears),
         tuple(net),
-        final_relu,
+        chain.last is None,
         all(linear.exact for linear, _ in linears),
     )
 
 
-def _check_chain(net: Network) -> None:
-    source = net.input_name
-    for step in net._steps:
-        if step.function is not None:
-            raise ArgumentError(f"net: expected a chain of ReLU layers, but {step.name!r} is {step.operator}")
-        if step.inputs[0].sources != (source,):
-            raise ArgumentError(
-                f"net: expected a chain of ReLU layers, but {step.name!r} reads "
-                f"{', '.join(map(repr, step.inputs[0].sources))} and not {source!r} alone"
-            )
-        source = step.name
-    if net._output.sources != (source,):
-        read = ", ".join(map(repr, net._output.sources))
-        raise ArgumentError(
-            f"net: expected a chain of ReLU layers, but the output reads {read} and not {source!r} alone"
-        )
-
-
 def _affine(linear: LinearMap, bias: torch.Tensor) -> Affine:
-    if linear.dtype != torch.float64:
-        linear = linear.to(dtype=torch.float64)
-    dense = linear.rows(np.arange(linear.m)).cpu().numpy()
+    dense = linear.rows(np.arange(linear.m)).numpy()
     weight = flint.fmpq_mat(linear.m, linear.n, [exact(v) for v in dense.ravel().tolist()])
-    offset = bias.double().cpu().numpy()
+    offset = bias.numpy()
     return Affine(weight, [exact(v) for v in offset.tolist()], dense, offset)
