@@ -14,7 +14,7 @@ from unrelu.injectivity.witness import find_witness
 from unrelu.layers import ReLULayer
 
 N, SEEDS, LIMIT = 200, 10, 30.0
-REDUNDANCIES = (5.0, 5.5, 5.7, 5.8, 6.0, 6.2, 6.3, 6.4, 6.5)
+REDUNDANCIES = (5.0, 5.5, 5.7, 5.8, 6.0, 6.2, 6.3, 6.4)
 PAIRED = 5.0
 
 

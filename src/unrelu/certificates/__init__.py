@@ -8,6 +8,7 @@ from unrelu.certificates._collision_certificates import CollisionCertificate, Ne
 from unrelu.certificates._cone_proof import ConeProof
 from unrelu.certificates._domain_record import DomainRecord
 from unrelu.certificates._format import Certificate, from_json, load
+from unrelu.certificates._forward import forward, preactivations
 from unrelu.certificates._injectivity import RANK_LEAF, InjectivityCertificate
 from unrelu.certificates._layer_record import LayerRecord, LayerReference
 from unrelu.certificates._preimage_certificate import PreimageCertificate
@@ -29,9 +30,9 @@ __all__ = [
     "ConeProof",
     "NetworkCollisionCertificate",
     "PreimageCertificate",
+    "certify_collision",
     "from_json",
     "load",
-    "certify_collision",
     # of injectivity
     "RANK_LEAF",
     "Block",
@@ -39,7 +40,9 @@ __all__ = [
     "StructureCertificate",
     "WitnessCertificate",
     # checking them
-    "read_onnx",
     "Verification",
+    "forward",
+    "preactivations",
+    "read_onnx",
     "verify",
 ]

@@ -52,11 +52,6 @@ def signs_of(values: list[int]) -> np.ndarray:
     return np.array([(v > 0) - (v < 0) for v in values], dtype=np.int64)
 
 
-def preactivations(layer: LayerRecord, values: list[int], common: int) -> list[Fraction]:
-    """Return ``W x + b`` exactly, for ``x = values / common``."""
-    return quotients(layer, layer.affine.times([*values, common]), common)
-
-
 def quotients(layer: LayerRecord, products: list[int], common: int) -> list[Fraction]:
     """Return what products of the integer rows with ``(values, common)`` stand for."""
     powers = zip(products, layer.affine.powers, strict=True)

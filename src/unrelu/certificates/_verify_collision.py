@@ -9,10 +9,11 @@ from functools import cached_property
 
 import numpy as np
 
-from unrelu.certificates._affine import AffineRows, preactivations, quotients, signs_of
+from unrelu.certificates._affine import AffineRows, quotients, signs_of
 from unrelu.certificates._collision_certificates import CollisionCertificate, NetworkCollisionCertificate
 from unrelu.certificates._domain_record import DomainRecord
 from unrelu.certificates._fields import refuse, vector
+from unrelu.certificates._forward import forward
 from unrelu.certificates._layer_record import LayerRecord
 from unrelu.certificates._rows import integer_rows, whole
 from unrelu.certificates._span import Moved, Span
@@ -53,14 +54,6 @@ def verify_network_collision(
     difference = max((abs(p - q) for p, q in pairs), default=Fraction(0))
     require(difference <= Fraction(certificate.difference), f"the outputs differ by {_shown(difference)}")
     return Proved(exact=True, reason="both outputs were computed exactly")
-
-
-def forward(layers: list[LayerRecord], last: LayerRecord | None, x: np.ndarray) -> list[Fraction]:
-    """Return the output of a chain exactly."""
-    values: list[Fraction] = [Fraction(v) for v in x.tolist()]
-    for layer in layers:
-        values = [max(v, Fraction(0)) for v in preactivations(layer, *whole(values))]
-    return values if last is None else preactivations(last, *whole(values))
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,6 @@
 """Is a layer injective on a whole domain? Verdicts with what proves them."""
 
 from unrelu.injectivity._decide import decide
-from unrelu.injectivity._verdict import Decision, Verdict
+from unrelu.injectivity._verdict import Decision, NetworkDecision, Verdict
 
-__all__ = ["Decision", "Verdict", "decide"]
+__all__ = ["Decision", "NetworkDecision", "Verdict", "decide"]

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
 from unrelu.certificates import DomainRecord
-from unrelu.injectivity._lines import bounds
+from unrelu.certificates.injective import bounds
 
 if TYPE_CHECKING:
     from unrelu.certificates import LayerRecord
@@ -81,11 +81,11 @@ def _places(columns: sp.csr_array, common: sp.csc_array, chosen: np.ndarray) -> 
 
 def restricted(domain: DomainRecord, columns: np.ndarray) -> DomainRecord | None:
     """Return the projection of a box, the orthant or R^n to some columns; ``None`` for other domains."""
-    lower, upper = bounds(domain)
-    if lower is None or upper is None:
+    known = bounds(domain)
+    if known is None:
         return None
     if domain.kind == "box":
-        return DomainRecord("box", len(columns), lower[columns], upper[columns])
+        return DomainRecord("box", len(columns), *(bound[columns] for bound in known))
     return DomainRecord(domain.kind, len(columns))
 
 

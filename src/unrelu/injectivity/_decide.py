@@ -1,41 +1,83 @@
-"""Injectivity on R^n from a layer's structure (Puthawala et al. 2022, Theorem 1 and Corollary 1).
-
-A layer is injective on R^n if and only if at every input the weakly active rows span R^n.
-"""
+"""Injectivity of layers and networks (Puthawala et al. 2022; Froese, Grillo, Skutella 2024)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, overload
 
-import numpy as np
-import torch
-
-from unrelu.frames import Frame, activity, frame_of
-from unrelu.injectivity._lines import opposite_pairs
-from unrelu.injectivity._verdict import Decision, Verdict
-from unrelu.preimage.collisions import Collision, relative_difference
+from unrelu._checks import whole_number
+from unrelu.errors import ArgumentError
+from unrelu.injectivity._layer import Options, check_domain, decide_layer
+from unrelu.injectivity._network import decide_network
+from unrelu.layers import Network, ReLULayer
 
 if TYPE_CHECKING:
-    from unrelu.layers import ReLULayer
+    from unrelu.domains import Domain
+    from unrelu.injectivity._verdict import Decision, NetworkDecision
 
-_DIRECTIONS = 32
+
+@overload
+def decide(
+    layer: ReLULayer,
+    domain: Domain | None = None,
+    *,
+    time_limit: float = 60.0,
+    assume_general_position: bool | None = None,
+    n_jobs: int = -1,
+    seed: int = 0,
+    progress: bool = False,
+) -> Decision: ...
 
 
-def decide(layer: ReLULayer) -> Decision:
-    """Decide whether a layer is injective on R^n, as far as structure and simple witnesses tell.
+@overload
+def decide(
+    layer: Network,
+    domain: Domain | None = None,
+    *,
+    time_limit: float = 60.0,
+    assume_general_position: bool | None = None,
+    n_jobs: int = -1,
+    seed: int = 0,
+    progress: bool = False,
+) -> NetworkDecision: ...
 
-    INJECTIVE where pairs of opposite rows, of which one is weakly active wherever the other is not, cover a
-    basis. NOT_INJECTIVE where an input is found at which too few rows are weakly active: always for
-    ``m < 2n``, and for Gaussian rows up to about ``m = 3.4 n``. UNKNOWN otherwise.
+
+def decide(
+    layer: ReLULayer | Network,
+    domain: Domain | None = None,
+    *,
+    time_limit: float = 60.0,
+    assume_general_position: bool | None = None,
+    n_jobs: int = -1,
+    seed: int = 0,
+    progress: bool = False,
+) -> Decision | NetworkDecision:
+    """Decide whether different inputs of a domain always have different outputs.
+
+    A layer is injective on an open convex domain if and only if at every point of it the weakly active rows,
+    ``w_i · x + b_i >= 0``, span R^n. What is tried, in this order: the layer's structure (opposite rows, rows
+    always active, components and windows that are injective by themselves; rank and number of rows); an
+    annealed search for a point with too few active rows, for ``n > 12``; a search tree that proves that there
+    is no such point or finds one, for ``n <= 64``; the annealed search with the time that is left.
+
+    INJECTIVE holds on a closed domain with its border; NOT_INJECTIVE comes from a point inside of it.
 
     Args:
-        layer: The layer.
+        layer: A layer, or a traced network, whose layers are decided on sets that contain all their inputs.
+        domain: Where inputs live: a convex domain; all of R^n when ``None``.
+        time_limit: Seconds for a layer, about.
+        assume_general_position: ``True``: any n rows of ``W`` are taken to be linearly independent, and the
+            grade says so; faster. ``False``: never. ``None``: where there is no time for a proof without.
+        n_jobs: Threads, as in joblib.
+        seed: Of random numbers.
+        progress: Whether to show progress on standard error.
 
     Returns:
-        The verdict with its evidence.
+        The verdict with its certificate, and a pair of inputs with the same output where it is refuted.
 
     Raises:
-        ArgumentError: If the rows need more memory than allowed.
+        ArgumentError: If the domain does not fit or is not convex, the rows need more memory than allowed,
+            or another argument is out of its range.
 
     Example:
         >>> import numpy as np, unrelu
@@ -44,72 +86,14 @@ def decide(layer: ReLULayer) -> Decision:
         <Verdict.INJECTIVE: 'injective'>
         >>> unrelu.decide(unrelu.ReLULayer(basis)).verdict
         <Verdict.NOT_INJECTIVE: 'not injective'>
+        >>> unrelu.decide(unrelu.ReLULayer(basis, [5.0, 5.0]), unrelu.Box(-1, 1)).verdict
+        <Verdict.INJECTIVE: 'injective'>
     """
-    frame = frame_of(layer)
-    pairs = opposite_pairs(layer.record(), frame.directions)
-    index = np.array([i for i, _ in pairs], dtype=int)
-    if len(pairs) >= frame.n and frame.rank_bounds(index)[0] == frame.n:
-        return Decision(
-            Verdict.INJECTIVE,
-            f"{len(pairs)} pairs of opposite rows cover a basis; one row of each is active at every input",
-            pairs=pairs,
-        )
-    witness = _witness(layer, frame)
-    if witness is not None:
-        return Decision(
-            Verdict.NOT_INJECTIVE,
-            f"at the witness fewer than n = {layer.n} independent rows are weakly active",
-            witness=witness,
-            collision=_collision(layer, frame, witness),
-        )
-    return Decision(
-        Verdict.UNKNOWN, "no covering pairs of opposite rows, and no input with too few active rows was found"
-    )
-
-
-def _witness(layer: ReLULayer, frame: Frame) -> np.ndarray | None:
-    """Return an input whose weakly active rows provably do not span, ``None`` if none is found.
-
-    Far out along a direction biases do not matter. Against the mean of the rows few are active: that is the
-    witness behind the constant 3.4 of Puthawala et al.; random directions settle every layer with m < 2n.
-    """
-    norms = layer.row_norms().clamp(min=torch.finfo(torch.float64).tiny)
-    mean = layer.linear.adjoint((1 / norms)[None])
-    generator = torch.Generator().manual_seed(0)
-    random = torch.randn(_DIRECTIONS, layer.n, generator=generator, dtype=torch.float64)
-    directions = torch.cat([mean, random])
-    directions = torch.cat([-directions, directions])
-    along = layer.linear.apply(directions).abs()
-    ratio = torch.where(along > 0, layer.bias.abs() / along, 0.0)
-    farthest = torch.cat([ratio, torch.zeros(len(ratio), 1)], dim=1).amax(dim=1, keepdim=True)
-    points = directions * (1 + 2 * farthest.clamp(max=1e150))
-    points = points[torch.isfinite(points).all(dim=1)]
-    weak = activity(layer, points, frame).signs >= 0
-    for k in np.argsort(weak.sum(axis=1), kind="stable"):
-        if frame.rank_bounds(np.flatnonzero(weak[k] & (frame.directions.line >= 0)))[1] < frame.n:
-            return points[k].numpy()
-    return None
-
-
-def _collision(layer: ReLULayer, frame: Frame, witness: np.ndarray) -> Collision:
-    """Walk from the witness along a direction that its active rows do not see, half way to the next row."""
-    x = torch.from_numpy(witness)[None]
-    state = activity(layer, x, frame)
-    weak = np.flatnonzero(state.signs[0] >= 0)
-    rows = frame.rows(weak)
-    matrix = rows.toarray() if hasattr(rows, "toarray") else rows
-    # The last column of a complete orthogonal basis of the row space and its complement.
-    basis, _ = np.linalg.qr(np.concatenate([matrix, np.zeros((1, frame.n))]).T, mode="complete")
-    v = basis[:, -1]
-    slope = layer.linear.apply(torch.from_numpy(v)[None])[0].numpy()
-    strict = state.signs[0] < 0
-    rising = strict & (slope > 0)
-    step = 0.5 * float(np.min(-state.z[0][rising] / slope[rising], initial=2 * np.linalg.norm(witness) + 2))
-    other = witness + step * v
-    return Collision(
-        x=other,
-        original=witness,
-        distance=float(np.linalg.norm(other - witness)),
-        output_difference=relative_difference(layer.apply(other), layer.apply(witness)),
-        reason="a step from the witness along a direction that its active rows do not see",
-    )
+    if not 0 < time_limit < math.inf:
+        raise ArgumentError(f"time_limit: expected a positive number of seconds, got {time_limit!r}")
+    options = Options(time_limit, assume_general_position, n_jobs, whole_number("seed", seed, 0), progress)
+    if isinstance(layer, ReLULayer):
+        return decide_layer(layer, check_domain(domain), options)
+    if isinstance(layer, Network):
+        return decide_network(layer, check_domain(domain), options)
+    raise ArgumentError(f"layer: expected a ReLULayer or a Network, got {type(layer).__name__}")

@@ -17,11 +17,11 @@ from unrelu.certificates import (
     WitnessCertificate,
     verify,
 )
-from unrelu.certificates.injective import certify_witness, part_of
+from unrelu.certificates.injective import always_active, bounds, certify_witness, part_of
 from unrelu.frames import DenseFrame, Frame, SparseFrame
 from unrelu.injectivity._blocks import Place, components, restricted, windows
 from unrelu.injectivity._far_points import far_points
-from unrelu.injectivity._lines import always_active, bounds, opposite_pairs
+from unrelu.injectivity._lines import opposite_pairs
 
 Answer: TypeAlias = StructureCertificate | WitnessCertificate
 Prove: TypeAlias = Callable[[LayerRecord, DomainRecord], InjectivityCertificate | WitnessCertificate | None]
@@ -75,9 +75,10 @@ def decide_by_structure(
 
 def interior_point(domain: DomainRecord) -> np.ndarray | None:
     """Return a point inside of a box, the orthant or R^n, ``None`` for other domains and flat boxes."""
-    lower, upper = bounds(domain)
-    if lower is None or upper is None:
+    known = bounds(domain)
+    if known is None:
         return None
+    lower, upper = known
     low = np.where(np.isfinite(lower), lower, np.where(np.isfinite(upper), upper - 2.0, -1.0))
     high = np.where(np.isfinite(upper), upper, low + 2.0)
     middle = low / 2 + high / 2
@@ -142,8 +143,7 @@ def _by_windows(layer: LayerRecord, domain: DomainRecord, prove: Prove | None) -
 
 
 def _key(layer: LayerRecord, domain: DomainRecord) -> tuple[object, ...]:
-    lower, upper = bounds(domain)
-    return layer.sha256, domain.kind, *(v.tobytes() for v in (lower, upper) if v is not None)
+    return layer.sha256, domain.kind, *(bound.tobytes() for bound in bounds(domain) or ())
 
 
 def _embedded(

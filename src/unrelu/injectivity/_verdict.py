@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Mapping
 
+    from unrelu.certificates import InjectivityCertificate, StructureCertificate, WitnessCertificate
     from unrelu.preimage import Collision
+
+    Proof: TypeAlias = InjectivityCertificate | StructureCertificate | WitnessCertificate
 
 
 class Verdict(StrEnum):
@@ -20,21 +23,44 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Decision:
-    """The answer to whether a layer is injective on R^n.
+    """The answer to whether a layer is injective on a domain.
 
     Attributes:
         verdict: The answer; INJECTIVE and NOT_INJECTIVE are true for the stored numbers.
         reason: Why, in a sentence.
-        pairs: For INJECTIVE: row numbers ``(i, j)`` of opposite rows of which one is weakly active at every
-            input; one row of each pair together span R^n.
-        witness: For NOT_INJECTIVE: an input whose weakly active rows, decided exactly, do not span R^n.
-        collision: For NOT_INJECTIVE: two inputs with the same output, found from the witness.
+        certificate: The proof, which `unrelu.verify` checks; ``None`` where unknown.
+        collision: For NOT_INJECTIVE: two inputs of the domain with the same output, found from the witness.
+        grade: ``"exact"``, or ``"exact-general-position"``: right where any n rows of ``W`` are linearly
+            independent, which was assumed; ``"float"`` where ``W`` is itself a rounded product of several
+            maps; empty where unknown.
+        seconds: Time spent.
     """
 
     verdict: Verdict
     reason: str
-    pairs: tuple[tuple[int, int], ...] = ()
-    witness: np.ndarray | None = None
-    collision: Collision | None = None
+    certificate: Proof | None = field(default=None, repr=False)
+    collision: Collision | None = field(default=None, repr=False)
+    grade: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkDecision:
+    """The answer to whether a network is injective on a domain.
+
+    Attributes:
+        verdict: The answer for the whole network.
+        reason: Why, in a sentence; where unknown it names the layer or node that is open.
+        layers: The answer for each layer, on a set that contains all its inputs. A layer that is not
+            injective there refutes the network only if it is the first one.
+        collision: For NOT_INJECTIVE: two inputs with the same output.
+        seconds: Time spent.
+    """
+
+    verdict: Verdict
+    reason: str
+    layers: Mapping[str, Decision]
+    collision: Collision | None = field(default=None, repr=False)
+    seconds: float = 0.0

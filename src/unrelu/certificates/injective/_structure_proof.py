@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from fractions import Fraction
-
 import numpy as np
 
 from unrelu.certificates._domain_record import DomainRecord
@@ -13,6 +10,7 @@ from unrelu.certificates._rows import integer_rows
 from unrelu.certificates._span import Span
 from unrelu.certificates._structure import Block, StructureCertificate
 from unrelu.certificates._verification import NotProvedError, Proved, require
+from unrelu.certificates.injective._corners import always_active, bounds
 from unrelu.certificates.injective._tree_proof import verify_injective
 
 
@@ -27,9 +25,9 @@ def verify_structure(certificate: StructureCertificate, layer: LayerRecord) -> P
         require(bool(((rows >= 0) & (rows < layer.m)).all()), f"{name}: a row does not exist")
     for i, j in pairs.tolist():
         _check_pair(layer, i, j)
-    corner = _Corners(certificate.domain)
-    for i in always.tolist():
-        require(corner.least(layer, i) >= 0, f"row {i} is not weakly active on the whole domain")
+    active = np.isin(always, always_active(layer, certificate.domain))
+    if not active.all():
+        raise NotProvedError(f"row {always[~active][0]} is not weakly active on the whole domain, or 0")
     covered = np.zeros(layer.n, dtype=bool)
     for number, block in enumerate(certificate.blocks):
         _check_block(f"block {number}", block, layer, certificate.domain)
@@ -55,52 +53,33 @@ def _summary(certificate: StructureCertificate) -> str:
 
 def _check_pair(layer: LayerRecord, i: int, j: int) -> None:
     """Check that rows are opposite, and that no point has both negative."""
-    (columns_i, a), (columns_j, b) = _row(layer, i), _row(layer, j)
-    opposite = np.array_equal(columns_i, columns_j) and len(a) > 0 and (a[0] > 0) != (b[0] > 0)
-    if opposite and not np.array_equal(a, -b):
-        p, q = ([Fraction(v) for v in values.tolist()] for values in (a, b))
-        opposite = all(s * q[0] == t * p[0] for s, t in zip(p, q, strict=True))
+    (columns_i, p, b), (columns_j, q, c) = _whole_row(layer, i), _whole_row(layer, j)
+    opposite = len(p) > 0 and np.array_equal(columns_i, columns_j) and (p[0] > 0) != (q[0] > 0)
+    opposite = opposite and all(s * q[0] == t * p[0] for s, t in zip(p, q, strict=True))
     require(opposite, f"rows {i} and {j} are not opposite")
-    first, second = abs(Fraction(float(a[0]))), abs(Fraction(float(b[0])))
-    sum_of_offsets = Fraction(float(layer.bias[i])) / first + Fraction(float(layer.bias[j])) / second
-    require(sum_of_offsets >= 0, f"rows {i} and {j} are both negative somewhere")
+    require(b * abs(q[0]) + c * abs(p[0]) >= 0, f"rows {i} and {j} are both negative somewhere")
 
 
-def _row(layer: LayerRecord, i: int) -> tuple[np.ndarray, np.ndarray]:
-    part = slice(layer.starts[i], layer.starts[i + 1])
-    return layer.columns[part], layer.values[part]
+def _whole_row(layer: LayerRecord, i: int) -> tuple[np.ndarray, list[int], int]:
+    """Return columns, weights and bias of a row times a power of two, as whole numbers."""
+    columns, entries = layer.affine.row(i)
+    if len(columns) and columns[-1] == layer.n:
+        return columns[:-1], entries[:-1], entries[-1]
+    return columns, entries, 0
 
 
-class _Corners:
-    """Least values of affine functions on a domain whose bounds concern one coordinate each."""
-
-    def __init__(self, domain: DomainRecord) -> None:
-        self.lower, self.upper = np.full(domain.n, -np.inf), np.full(domain.n, np.inf)
-        if domain.kind == "orthant":
-            self.lower[:] = 0.0
-        if domain.kind == "box" and domain.lower is not None and domain.upper is not None:
-            self.lower, self.upper = domain.lower, domain.upper
-
-    def least(self, layer: LayerRecord, i: int) -> Fraction | float:
-        """Return the least value of ``w_i · x + b_i``, exactly."""
-        columns, values = _row(layer, i)
-        corner = np.where(values > 0, self.lower[columns], self.upper[columns])
-        if not np.isfinite(corner).all():
-            return -math.inf
-        products = (Fraction(v) * Fraction(c) for v, c in zip(values.tolist(), corner.tolist(), strict=True))
-        return sum(products, Fraction(float(layer.bias[i])))
-
-    def holds_projection(self, other: DomainRecord, columns: np.ndarray) -> bool:
-        """Say whether another domain holds the projection of this one to some columns."""
-        if other.kind not in {"space", "orthant", "box"}:
-            return False
-        outer = _Corners(other)
-        return bool((outer.lower <= self.lower[columns]).all() and (outer.upper >= self.upper[columns]).all())
+def _holds_projection(outer: DomainRecord, inner: DomainRecord, columns: np.ndarray) -> bool:
+    """Say whether one domain holds the projection of another to some columns."""
+    around, within = bounds(outer), bounds(inner)
+    if around is None:
+        return False
+    low, high = (np.full(inner.n, -np.inf), np.full(inner.n, np.inf)) if within is None else within
+    return bool((around[0] <= low[columns]).all() and (around[1] >= high[columns]).all())
 
 
 def _check_block(name: str, block: Block, layer: LayerRecord, domain: DomainRecord) -> None:
     """Check a block's proof, and that its numbers stand in every place that it names."""
-    known, corners = block.proof.layer, _Corners(domain)
+    known = block.proof.layer
     shapes = (len(block.rows), known.m), (len(block.rows), known.n)
     require((block.rows.shape, block.columns.shape) == shapes, f"{name}: places of the wrong shape")
     first: LayerRecord | None = None
@@ -109,7 +88,7 @@ def _check_block(name: str, block: Block, layer: LayerRecord, domain: DomainReco
         part = part_of(layer, rows, columns, where)
         require(part.sha256 == known.sha256, f"{where}: other numbers stand there (SHA-256)")
         require(
-            corners.holds_projection(block.proof.domain, columns),
+            _holds_projection(block.proof.domain, domain, columns),
             f"{where}: the domain is larger than the block's",
         )
         first = first or part

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from unrelu.certificates import NetworkCollisionCertificate, certify_collision
-from unrelu.certificates._verify_collision import forward
+from unrelu.certificates import NetworkCollisionCertificate, certify_collision, forward
 from unrelu.errors import ArgumentError
 from unrelu.preimage.collisions._finish import other_input
 from unrelu.preimage.collisions._program import limits

@@ -1,0 +1,228 @@
+"""Injectivity of one layer: structure first, then a witness, then the search tree."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from unrelu.certificates import InjectivityCertificate, StructureCertificate, WitnessCertificate
+from unrelu.certificates.injective import certify_witness
+from unrelu.domains import Ball, Box, Domain, Space
+from unrelu.errors import ArgumentError
+from unrelu.frames import frame_of
+from unrelu.frames._signs import in_double
+from unrelu.injectivity._collision import collision_at
+from unrelu.injectivity._structure import decide_by_structure
+from unrelu.injectivity._verdict import Decision, Verdict
+from unrelu.injectivity.search import search
+from unrelu.injectivity.witness import find_witness
+
+if TYPE_CHECKING:
+    from unrelu.certificates import DomainRecord, LayerRecord
+    from unrelu.injectivity._verdict import Proof
+    from unrelu.layers import ReLULayer
+
+_TREE_FIRST = 12  # columns up to which the tree is so fast that nothing else is tried before it
+_TREE_COLUMNS = 64  # beyond which a tree has no hope
+_TREE_ENTRIES = 1 << 22
+_REFUTABLE = 8.0  # redundancy above which a witness is unlikely (Maillard et al. 2023: 6.7 for Gaussian rows)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to decide.
+
+    Attributes:
+        time_limit: Seconds for a layer.
+        general_position: Whether any n rows may be taken to be linearly independent; ``None``: only where
+            there is no time for a proof without.
+        n_jobs: Threads, as in joblib.
+        seed: Of random numbers.
+        progress: Whether to show progress.
+    """
+
+    time_limit: float
+    general_position: bool | None
+    n_jobs: int
+    seed: int
+    progress: bool
+
+
+def decide_layer(layer: ReLULayer, domain: Domain, options: Options) -> Decision:
+    """Decide one layer on a convex domain."""
+    start = time.monotonic()
+    if isinstance(domain, Ball):
+        decision = _on_ball(layer, domain, options)
+    else:
+        decision = _Question(layer, domain, options).answer()
+    return replace(decision, seconds=time.monotonic() - start)
+
+
+def _on_ball(layer: ReLULayer, ball: Ball, options: Options) -> Decision:
+    """Decide the box around a ball, which proves injectivity, and a box inside of it around a witness."""
+    center = ball.center_point(layer.n)
+    around = Box(np.nextafter(center - ball.radius, -np.inf), np.nextafter(center + ball.radius, np.inf))
+    half = replace(options, time_limit=options.time_limit / 2)
+    outer = _Question(layer, around, half).answer()
+    if outer.verdict == Verdict.INJECTIVE:
+        return outer
+    found = find_witness(
+        layer, ball, time_limit=half.time_limit, seed=options.seed, progress=options.progress
+    )
+    if found.found and found.x is not None:
+        # A cube around the witness that the ball contains: its half diagonal is less than what is left.
+        left = ball.radius - float(np.linalg.norm(found.x - center)) * (1 + 1e-12)
+        side = 0.5 * left / np.sqrt(layer.n)
+        if side > 0:
+            inside = _Question(layer, Box(found.x - side, found.x + side), half)
+            decision = inside.refuted(found.x)
+            if decision is not None:
+                return decision
+    return Decision(Verdict.UNKNOWN, f"on the box around the ball: {outer.reason}; no witness in the ball")
+
+
+class _Question:
+    """A layer, a domain and how much time there is."""
+
+    def __init__(self, layer: ReLULayer, domain: Domain, options: Options) -> None:
+        self.layer, self.domain, self.options = in_double(layer), domain, options
+        self.record = self.layer.record()
+        self.known = domain.record(layer.n)
+        self.frame = frame_of(self.layer)
+        self.deadline = time.monotonic() + options.time_limit
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left, at least a little."""
+        return max(self.deadline - time.monotonic(), 1e-3)
+
+    def answer(self) -> Decision:
+        """Answer by what is cheap first."""
+        proof = decide_by_structure(self.record, self.known, self._part)
+        if isinstance(proof, StructureCertificate):
+            return self._decision(Verdict.INJECTIVE, _structure_reason(proof), proof)
+        if proof is not None:
+            return self._refutation(proof)
+        n, m = self.layer.n, self.layer.m
+        tree = n <= _TREE_COLUMNS and m * n <= _TREE_ENTRIES
+        few = m <= _REFUTABLE * n
+        if tree and n > _TREE_FIRST and few:
+            found = self._by_witness(self.left / 4)
+            if found is not None:
+                return found
+        decision = self._by_tree() if tree else None
+        if decision is not None and decision.verdict != Verdict.UNKNOWN:
+            return decision
+        reason = "" if decision is None else decision.reason
+        found = self._by_witness(self.left) if few or not tree else None
+        return found or Decision(Verdict.UNKNOWN, _unknown_reason(reason, n))
+
+    def refuted(self, x: np.ndarray) -> Decision | None:
+        """Return the refutation by a point, if it is one."""
+        proof = certify_witness(self.record, self.known, x)
+        return None if proof is None else self._refutation(proof)
+
+    def _by_witness(self, seconds: float) -> Decision | None:
+        options = self.options
+        try:
+            found = find_witness(
+                self.layer, self.domain, time_limit=seconds, seed=options.seed, progress=options.progress
+            )
+        except ArgumentError:  # the domain has no inner point, or the layer is too large to hold
+            return None
+        return self.refuted(found.x) if found.found and found.x is not None else None
+
+    def _by_tree(self) -> Decision:
+        found = _search(self.record, self.known, self.options, self.left)
+        if isinstance(found, str):
+            return Decision(Verdict.UNKNOWN, found)
+        proof, reason = found
+        if isinstance(proof, WitnessCertificate):
+            return self._refutation(proof)
+        return self._decision(Verdict.INJECTIVE, reason, proof)
+
+    def _part(
+        self, layer: LayerRecord, domain: DomainRecord
+    ) -> InjectivityCertificate | WitnessCertificate | None:
+        """Decide a part of the layer, with a tenth of the time."""
+        if layer.n > _TREE_COLUMNS or layer.m * layer.n > _TREE_ENTRIES:
+            return None
+        found = _search(layer, domain, self.options, min(self.left, self.options.time_limit / 10))
+        return None if isinstance(found, str) else found[0]
+
+    def _refutation(self, proof: WitnessCertificate) -> Decision:
+        if proof.direction is None:
+            reason = f"at the witness fewer than n = {self.layer.n} rows are weakly active"
+        else:
+            reason = "at the witness a direction is orthogonal to all weakly active rows"
+        pair = collision_at(self.layer, self.frame, self.known, proof.x.astype(np.float64))
+        return replace(self._decision(Verdict.NOT_INJECTIVE, reason, proof), collision=pair)
+
+    def _decision(self, verdict: Verdict, reason: str, proof: Proof) -> Decision:
+        grade = getattr(proof, "grade", "exact") if self.record.exact else "float"
+        return Decision(verdict, reason, proof, grade=grade)
+
+
+def _search(
+    layer: LayerRecord, domain: DomainRecord, options: Options, seconds: float
+) -> tuple[InjectivityCertificate | WitnessCertificate, str] | str:
+    """Search the tree; return the proof and a sentence, or why there is none."""
+    found = search(
+        _dense(layer),
+        layer.bias,
+        *domain.inequalities(),
+        general_position=options.general_position,
+        time_limit=seconds,
+        n_jobs=options.n_jobs,
+        progress=options.progress,
+    )
+    if found.x is not None:
+        proof = certify_witness(layer, domain, found.x)
+        return "a witness is within rounding errors" if proof is None else (proof, found.reason)
+    if found.support_starts is None or found.support_rows is None or found.tree is None:
+        return found.reason
+    certificate = InjectivityCertificate(
+        layer, domain, found.grade, found.support_starts, found.support_rows, found.tree
+    )
+    return certificate, found.reason
+
+
+def _dense(layer: LayerRecord) -> np.ndarray:
+    matrix = np.zeros((layer.m, layer.n))
+    matrix[np.repeat(np.arange(layer.m), np.diff(layer.starts)), layer.columns] = layer.values
+    return matrix
+
+
+def _structure_reason(proof: StructureCertificate) -> str:
+    """Say what the parts are that span."""
+    blocks = sum(len(block.rows) for block in proof.blocks)
+    counts = {
+        "pairs of opposite rows": len(proof.pairs),
+        "rows active on the whole domain": len(proof.always),
+        "blocks that are injective by themselves": blocks,
+    }
+    return "together these span R^n: " + ", ".join(f"{k} {what}" for what, k in counts.items() if k)
+
+
+def _unknown_reason(tree: str, n: int) -> str:
+    if tree:
+        return f"search tree: {tree}; no input with too few active rows was found"
+    return f"n = {n} is too large for a search tree, and no input with too few active rows was found"
+
+
+def check_domain(domain: Domain | None) -> Domain:
+    """Return the domain, R^n for ``None``.
+
+    Raises:
+        ArgumentError: If it is none, or not convex.
+    """
+    if domain is None:
+        return Space()
+    if not isinstance(domain, Domain):
+        raise ArgumentError(f"domain: expected a domain such as unrelu.Box(0, 1), got {domain!r}")
+    if not domain.convex:
+        raise ArgumentError(f"domain: expected a convex set, got {domain!r}")
+    return domain
