@@ -165,10 +165,10 @@ def _replay(weight, m, n, supports, stream, Z, N, exact) -> bool:
     if any(not 0 <= k < len(supports) for k in pack):
         return False
     free = [{r for r in supports[k] if r < m and r not in N} for k in pack]
-    if sum(map(len, free)) + len(Z) != len(Z.union(*free)) or len(Z) + len(pack) < n:
+    if sum(map(len, free)) + len(Z) != len(Z.union(*free)):
         return False
     if not exact:
-        return True
+        return len(Z) + len(pack) >= n or not all(free)
     return all(_is_closed(weight, [*Z, *choice], N) for choice in product(*free))
 
 

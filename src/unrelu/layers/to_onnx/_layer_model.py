@@ -28,10 +28,10 @@ def model_shapes(layer: ReLULayer) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 
 def layer_model(layer: ReLULayer) -> bytes:
-    """Return a layer as an ONNX model that holds exactly the layer's numbers.
+    """Return a layer as an ONNX model that holds the layer's numbers, none of them rounded.
 
-    A convolution stays one; of any other layer the matrix is written. Numbers are float32 where that holds
-    them all, else float64.
+    A convolution stays one; of any other layer the matrix is written, rounded to float64 where it is a
+    product of several maps (`LinearMap.exact`). Numbers are float32 where that holds them all, else float64.
 
     Args:
         layer: The layer.
@@ -53,8 +53,10 @@ def layer_model(layer: ReLULayer) -> bytes:
     if layer.m == 0:
         raise ArgumentError(f"layer: expected at least one row, got none in {layer.name!r}")
     layer = layer.to(device="cpu", dtype=torch.float64)
-    write = _convolution if isinstance(layer.linear, Convolution) else _product
-    nodes, constants = write(layer, onnx)
+    if isinstance(layer.linear, Convolution):
+        nodes, constants = _convolution(layer, layer.linear, onnx)
+    else:
+        nodes, constants = _product(layer, onnx)
     dtype = _narrowest(constants.values())
     kind = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
     ends = [
@@ -87,10 +89,10 @@ def _product(layer: ReLULayer, onnx: ModuleType) -> tuple[list[Any], dict[str, n
     return [onnx.helper.make_node("Gemm", ["x", "W", "b"], ["z"], name="affine", transB=1)], constants
 
 
-def _convolution(layer: ReLULayer, onnx: ModuleType) -> tuple[list[Any], dict[str, np.ndarray]]:
+def _convolution(
+    layer: ReLULayer, linear: Convolution, onnx: ModuleType
+) -> tuple[list[Any], dict[str, np.ndarray]]:
     """Write a convolution and a sum: the biases of one channel may differ from place to place."""
-    linear = layer.linear
-    assert isinstance(linear, Convolution)
     conv = onnx.helper.make_node(
         "Conv",
         ["x", "W"],
