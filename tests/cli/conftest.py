@@ -26,6 +26,17 @@ def wide():
     layer.weight.data = torch.cat([torch.eye(4), -torch.eye(4)])
     return nn.Sequential(layer, nn.ReLU())
 
+def injective():
+    layers = [nn.Linear(3, 6, bias=False), nn.Linear(6, 12, bias=False)]
+    for layer in layers:
+        one = torch.eye(layer.in_features)
+        layer.weight.data = torch.cat([one, -one])
+    return nn.Sequential(layers[0], nn.ReLU(), layers[1], nn.ReLU())
+
+def gaussian():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(32, 256, bias=False), nn.ReLU())
+
 def digits():
     torch.manual_seed(0)
     return nn.Sequential(nn.Flatten(), nn.Linear(64, 20), nn.ReLU(), nn.Linear(20, 10))

@@ -40,8 +40,9 @@ class InjectivityCertificate(Certificate):
       children follow, one for each of its layer rows outside ``N``, ascending: ``Z`` and this row, ``N`` and
       the rows of earlier children. Without children the node is closed.
     - ``-p``, then ``p >= 1`` supports that have nothing in common with each other, outside ``N``, nor with
-      ``Z``, where ``|Z| + p >= n``: ``F`` would have rank n, as any choice of one row from each shows.
-    - `RANK_LEAF`: the rows ``Z`` alone have rank n, or their span holds a row of ``N``.
+      ``Z``: any choice of one row from each, together with ``Z``, has rank n, or its span holds a row of
+      ``N``, so that ``F`` is none. In general position it is enough that ``|Z| + p >= n``.
+    - `RANK_LEAF`: the same without supports: already the rows ``Z`` are too many.
 
     Attributes:
         layer: The layer.
@@ -53,6 +54,14 @@ class InjectivityCertificate(Certificate):
         tree: The nodes, int32.
         support_weights: For each support ``None``, or ``lambda`` as Fractions where the rows leave a choice
             of it; ``None`` where no support needs them.
+
+    Example:
+        >>> import numpy as np
+        >>> from unrelu.certificates import DomainRecord, InjectivityCertificate, LayerRecord, verify
+        >>> layer = LayerRecord.dense(np.array([[1.0], [-1.0]]), np.zeros(2))
+        >>> proof = (np.array([0, 2]), np.array([0, 1]), np.array([-1, 0]))
+        >>> verify(InjectivityCertificate(layer, DomainRecord("space", 1), "exact", *proof)).statement
+        'relu(W x + b) is injective on R^1'
     """
 
     form: ClassVar[str] = "injective"

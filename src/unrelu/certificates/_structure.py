@@ -52,6 +52,14 @@ class StructureCertificate(Certificate):
         pairs: Numbers ``(i, j)`` of opposite rows, int64, shape ``(k, 2)``.
         always: Rows that are weakly active on the whole domain, int64.
         blocks: Blocks of rows and columns.
+
+    Example:
+        >>> import numpy as np
+        >>> from unrelu.certificates import DomainRecord, LayerRecord, StructureCertificate, verify
+        >>> layer = LayerRecord.dense(np.array([[1.0], [-1.0]]), np.array([-1.0, 1.0]))
+        >>> parts = (np.array([[0, 1]]), np.zeros(0, dtype=int))
+        >>> verify(StructureCertificate(layer, DomainRecord("space", 1), *parts)).reason
+        '1 pairs of opposite rows span R^n at every point'
     """
 
     form: ClassVar[str] = "injective-structure"

@@ -27,6 +27,13 @@ class WitnessCertificate(Certificate):
         x: The point, shape ``(n,)``, float64 or Fractions.
         direction: A vector other than 0 that is orthogonal to the weakly active rows, float64 or Fractions;
             ``None`` where fewer than n of them are not zero.
+
+    Example:
+        >>> import numpy as np
+        >>> from unrelu.certificates import DomainRecord, LayerRecord, WitnessCertificate, verify
+        >>> layer = LayerRecord.dense(np.eye(2), np.zeros(2))
+        >>> verify(WitnessCertificate(layer, DomainRecord("space", 2), np.array([1.0, -1.0]))).reason
+        'only 1 rows other than 0 are weakly active at x'
     """
 
     form: ClassVar[str] = "not-injective"

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from unrelu._version import __version__
-from unrelu.cli import _about, _audit, _collide, _demo, _preimage, _reproduce, _verify
+from unrelu.cli import _about, _audit, _collide, _decide, _demo, _preimage, _reproduce, _verify
 from unrelu.cli._exit import Exit
 from unrelu.errors import UnreluError
 
@@ -24,6 +24,7 @@ app = typer.Typer(
 app.command("audit")(_audit.audit)
 app.command("preimage")(_preimage.preimage)
 app.command("collide")(_collide.collide)
+app.command("decide")(_decide.decide)
 app.command("verify")(_verify.verify)
 app.command("demo")(_demo.demo)
 app.command("reproduce")(_reproduce.reproduce)

@@ -170,6 +170,12 @@ def test_the_time_limit():
     check(layer, found)
 
 
+def test_threads_are_as_before():
+    before = torch.get_num_threads()
+    find_witness(gaussian(40, 12, 13))
+    assert torch.get_num_threads() == before
+
+
 def test_progress_goes_to_standard_error(capsys):
     find_witness(gaussian(40, 12, 12), progress=True)
     assert not capsys.readouterr().out

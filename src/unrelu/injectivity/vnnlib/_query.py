@@ -16,12 +16,13 @@ from unrelu.layers.to_onnx import model_shapes
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from unrelu.domains import Domain
     from unrelu.layers import Network
 
     Shapes = tuple[Sequence[int], Sequence[int]]
 
 
-def query(subject: ReLULayer | Network, domain: Box, delta: float, *, shapes: Shapes | None = None) -> str:
+def query(subject: ReLULayer | Network, domain: Domain, delta: float, *, shapes: Shapes | None = None) -> str:
     r"""Return the question for two inputs with the same output that are at least ``delta`` apart.
 
     .. math::
@@ -37,7 +38,7 @@ def query(subject: ReLULayer | Network, domain: Box, delta: float, *, shapes: Sh
 
     Args:
         subject: The layer or the network.
-        domain: Where its inputs live; bounded.
+        domain: Where its inputs live, a `Box` with finite bounds.
         delta: Distance in the largest coordinate, in units of the input; positive.
         shapes: Shapes of input and output that the ONNX file declares; if ``None`` those of one sample
             behind a first axis of length 1, the batch.

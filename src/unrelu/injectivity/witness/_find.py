@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 
 from unrelu._checks import whole_number
 from unrelu._progress import progress_bar
@@ -28,6 +29,7 @@ _FIRST_STEPS = 125  # of the first run; each is twice as long as the one before,
 _LAST_STEPS = 16_000
 _CHAINS = {"cpu": 32, "cuda": 512}
 _ENTRIES = 1 << 29  # of a dense matrix that is allowed
+_THREADED = 1 << 21  # entries from which on a product on the CPU is worth several threads
 
 
 def find_witness(
@@ -79,7 +81,9 @@ def find_witness(
     if target is not None:
         target = whole_number("target", target, 0)
     search = _Search(layer, Space() if domain is None else domain, device, time_limit, target)
-    with progress_bar(progress) as bar:
+    # Threads wait for one another longer than they work on small products, above all on a busy machine.
+    threads = 1 if layer.m * layer.n < _THREADED else None
+    with progress_bar(progress) as bar, threadpool_limits(threads):
         search.run(seed, bar)
     return search.result()
 
