@@ -4,7 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from unrelu.audit._figures import CollisionExample, Example, Histogram, PreimageKinds, Quantiles, Share
+from unrelu.audit._figures import (
+    CollisionExample,
+    Example,
+    Histogram,
+    InjectivityVerdict,
+    PreimageKinds,
+    Quantiles,
+    Share,
+)
 from unrelu.audit._result import AuditResult, LayerAudit, SkippedNode
 
 HOSTILE = "<script>alert(1)</script>\"'&$\\frac$[red]{{7*7}}\x1b[31m\u202e\ud800漢"
@@ -109,6 +117,9 @@ def realistic(**changes):
             in_shape=(1, 28, 28),
             out_shape=(12, 16, 16),
             examples=examples((1, 28, 28), 4),
+            injectivity=InjectivityVerdict(
+                "not injective", "exact", "too few rows are active at the witness"
+            ),
             preimages=preimages(),
             collisions=collisions((1, 28, 28)),
             rank_certified=False,

@@ -36,7 +36,8 @@ def test_figures_are_unrounded_and_gaps_empty():
     assert (first["in_shape"], first["out_shape"]) == ("1x28x28", "12x16x16")
     assert first["tests"] == "boundary=2; count=478; rank=20"
     assert (first["preimage_bounded"], first["preimage_undecided"]) == ("5", "0")
-    assert last["preimage_bounded"] == ""
+    assert last["preimage_bounded"] == last["injectivity"] == ""
+    assert first["injectivity"] == "not injective"
     assert last["radius_median"] == last["condition_max"] == ""
 
 

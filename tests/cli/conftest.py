@@ -33,9 +33,12 @@ def injective():
         layer.weight.data = torch.cat([one, -one])
     return nn.Sequential(layers[0], nn.ReLU(), layers[1], nn.ReLU())
 
-def gaussian():
+def gaussian(n=32, m=256):
     torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(32, 256, bias=False), nn.ReLU())
+    return nn.Sequential(nn.Linear(n, m, bias=False), nn.ReLU())
+
+def redundant():
+    return gaussian(4, 60)
 
 def digits():
     torch.manual_seed(0)

@@ -101,6 +101,7 @@ def _columns() -> dict[str, Callable[[AuditResult, LayerAudit], Any]]:
         columns[f"singleton_{part}"] = _attribute("singleton", name)
     for figure in _FIGURES:
         columns |= {f"{figure}_{short}": _attribute(figure, name) for short, name in _QUANTILES.items()}
+    columns["injectivity"] = _attribute("injectivity", "verdict")
     columns |= {f"preimage_{kind}": _preimages_of(kind) for kind in KINDS}
     columns["tests"] = lambda _, layer: "; ".join(
         f"{test}={settled}" for test, settled in layer.tests.items()

@@ -140,3 +140,18 @@ class CollisionExample:
     distance: float
     target_distance: float | None
     output_difference: float
+
+
+@dataclass(frozen=True)
+class InjectivityVerdict:
+    """Whether a layer is injective on all of R^n.
+
+    Attributes:
+        verdict: ``"injective"``, ``"not injective"`` or ``"unknown"``.
+        grade: How far the proof goes, see `unrelu.decide`; empty where unknown.
+        reason: Why, in a sentence.
+    """
+
+    verdict: str
+    grade: str
+    reason: str

@@ -41,6 +41,7 @@ _FILTERS = (
     "number",
     "count",
     "percentage",
+    "injective",
     "interval",
     "sizes",
     "rank",

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from unrelu.audit._figures import CollisionExample, Example, Histogram, PreimageKinds, Quantiles, Share
+from unrelu.audit._figures import (
+    CollisionExample,
+    Example,
+    Histogram,
+    InjectivityVerdict,
+    PreimageKinds,
+    Quantiles,
+    Share,
+)
 from unrelu.audit._result import AuditResult, LayerAudit, SkippedNode
 from unrelu.errors import DataError
 from unrelu.output import write_text
@@ -137,7 +145,11 @@ _READERS: dict[type, dict[str, Callable[[Any], Any]]] = {
     },
     LayerAudit: {name: _one(Quantiles) for name in _FIGURES}
     | {"active_histogram": _one(Histogram), "singleton": _one(Share), "examples": _many(Example)}
-    | {"preimages": _one(PreimageKinds), "collisions": _many(CollisionExample)}
+    | {
+        "injectivity": _one(InjectivityVerdict),
+        "preimages": _one(PreimageKinds),
+        "collisions": _many(CollisionExample),
+    }
     | {"tests": dict, "seconds": _number},
     Quantiles: dict.fromkeys(("minimum", "low", "median", "high", "maximum"), _number),
     Share: dict.fromkeys(("low", "high", "confidence"), _number),
@@ -145,5 +157,6 @@ _READERS: dict[type, dict[str, Callable[[Any], Any]]] = {
     CollisionExample: {"distance": _number, "output_difference": _number},
     PreimageKinds: {"counts": _counts, "dimension": _one(Quantiles)},
     Histogram: {},
+    InjectivityVerdict: {},
     SkippedNode: {},
 }

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from unrelu._statistics import clopper_pearson
-from unrelu.audit._figures import CollisionExample, Example, Histogram, Quantiles, Share
+from unrelu.audit._figures import (
+    CollisionExample,
+    Example,
+    Histogram,
+    InjectivityVerdict,
+    Quantiles,
+    Share,
+)
 from unrelu.audit._preimages import kinds_of
 from unrelu.audit._result import LayerAudit
 from unrelu.frames import Evidence, analyse_points, frame_of
@@ -110,8 +117,13 @@ class LayerAccount:
         owners = [batch if hasattr(batch, name) else batch.points for batch in self.batches]
         return np.concatenate([getattr(owner, name) for owner in owners])
 
-    def report(self, confidence: float, collisions: tuple[CollisionExample, ...]) -> LayerAudit:
-        """Return what was found so far, with the collisions to be shown."""
+    def report(
+        self,
+        confidence: float,
+        injectivity: InjectivityVerdict | None,
+        collisions: tuple[CollisionExample, ...],
+    ) -> LayerAudit:
+        """Return what was found so far, with what was found beside the samples."""
         start = time.perf_counter()
         layer, frame = self.layer, self.frame
         low, high = frame.rank_bounds(np.arange(frame.m))
@@ -147,6 +159,7 @@ class LayerAccount:
             error=Quantiles.of_finite(error[kind == 1]),
             error_other=Quantiles.of_finite(error[kind != 1]),
             condition=Quantiles.of_finite(self._joined("condition")[kind == 1]),
+            injectivity=injectivity,
             preimages=kinds_of(
                 self._joined("preimage"),
                 self._joined("dimension"),

@@ -1,4 +1,4 @@
-"""What an audit tells of preimages: their kinds, and inputs that the layer confuses."""
+"""What an audit tells beyond the samples: kinds of preimages, collisions, injectivity."""
 
 from __future__ import annotations
 
@@ -6,8 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unrelu.audit._figures import KINDS, CollisionExample, Histogram, PreimageKinds, Quantiles
+from unrelu.audit._figures import (
+    KINDS,
+    CollisionExample,
+    Histogram,
+    InjectivityVerdict,
+    PreimageKinds,
+    Quantiles,
+)
 from unrelu.domains import Box
+from unrelu.injectivity import decide
 from unrelu.preimage import collide
 
 if TYPE_CHECKING:
@@ -86,3 +94,9 @@ def _target(index: int, labels: np.ndarray | None, count: int) -> int:
         return (index + 1) % count
     others = np.flatnonzero(labels != labels[index])
     return int(others[np.searchsorted(others, index) % len(others)]) if len(others) else index
+
+
+def injectivity_of(layer: ReLULayer, seconds: float) -> InjectivityVerdict:
+    """Decide whether a layer is injective on R^n, within so many seconds."""
+    found = decide(layer, time_limit=seconds)
+    return InjectivityVerdict(str(found.verdict), found.grade, found.reason)

@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from unrelu.audit._figures import CollisionExample, Example, Histogram, PreimageKinds, Quantiles, Share
+from unrelu.audit._figures import (
+    CollisionExample,
+    Example,
+    Histogram,
+    InjectivityVerdict,
+    PreimageKinds,
+    Quantiles,
+    Share,
+)
 
 if TYPE_CHECKING:
     import os
@@ -47,6 +55,7 @@ class LayerAudit:
         error: Relative reconstruction error ``||x - x*|| / ||x||`` over samples with singleton preimage.
         error_other: The same over all other samples (minimum-norm solution).
         condition: Condition number of the strictly active rows over samples with singleton preimage.
+        injectivity: Whether the layer is injective on all of R^n, samples or not; ``None`` if not asked.
         preimages: Kinds of the samples' preimages against active rows; ``None`` if none were classified.
         collisions: Other inputs with the same outputs; only where the layer's input is the data itself.
         examples: Samples shown in the report; only where the layer's input is the image data itself.
@@ -80,6 +89,7 @@ class LayerAudit:
     error: Quantiles | None
     error_other: Quantiles | None
     condition: Quantiles | None
+    injectivity: InjectivityVerdict | None = None
     preimages: PreimageKinds | None = None
     collisions: tuple[CollisionExample, ...] = ()
     examples: tuple[Example, ...] = ()

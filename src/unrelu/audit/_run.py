@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import time
 from datetime import UTC, datetime
@@ -15,10 +16,10 @@ from unrelu._checks import probability, whole_number
 from unrelu._citation import PAPERS
 from unrelu._progress import progress_bar
 from unrelu._version import __version__
-from unrelu.audit._figures import CollisionExample
+from unrelu.audit._figures import CollisionExample, InjectivityVerdict
 from unrelu.audit._inputs import as_dataset, fit, shown_shape
 from unrelu.audit._layer import LayerAccount
-from unrelu.audit._preimages import find_collisions
+from unrelu.audit._preimages import find_collisions, injectivity_of
 from unrelu.audit._result import AuditResult, LayerAudit, SkippedNode
 from unrelu.errors import ArgumentError
 from unrelu.layers import Network, ReLULayer
@@ -37,6 +38,7 @@ def audit(
     reconstruct: int = 1000,
     classify: int = 1000,
     collisions: int = 6,
+    decide: float = 5.0,
     confidence: float = 0.95,
     progress: bool = False,
 ) -> AuditResult:
@@ -53,6 +55,7 @@ def audit(
         classify: Number of samples, evenly spread, whose preimages are classified.
         collisions: Number of samples, evenly spread, that are turned into others with the same output, in a
             layer that reads the data themselves.
+        decide: Seconds for each layer to decide whether it is injective on all of R^n; 0 for none.
         confidence: Coverage of the Clopper-Pearson intervals.
         progress: Show a progress bar on standard error.
 
@@ -60,19 +63,21 @@ def audit(
         Figures for each layer; see `AuditResult` and `LayerAudit`.
 
     Raises:
-        ArgumentError: If a number of samples is negative or ``confidence`` is not in (0, 1).
+        ArgumentError: If a number of samples or seconds is negative or ``confidence`` is not in (0, 1).
         DataError: If the data cannot be read or do not fit the network.
     """
     counts = {"reconstruct": reconstruct, "classify": classify, "collisions": collisions}
     for name, value in counts.items():
         whole_number(name, value, least=0)
+    if not 0 <= decide < math.inf:
+        raise ArgumentError(f"decide: expected a number of seconds >= 0, got {decide!r}")
     confidence = probability("confidence", confidence)
     start = time.perf_counter()
     network = network if isinstance(network, Network) else Network.of_layer(network)
     dataset = as_dataset(data)
     inputs = fit(dataset, network)
     spread = {name: _spread(count, len(inputs)) for name, count in counts.items()}
-    run = _Run(network, inputs, dataset.labels, spread, shown_shape(dataset, inputs))
+    run = _Run(network, inputs, dataset.labels, spread, decide, shown_shape(dataset, inputs))
     with torch.no_grad(), progress_bar(progress) as bar:
         partial = run.all(bar)
     layers = run.reports(confidence)
@@ -100,12 +105,15 @@ class _Run:
         inputs: np.ndarray,
         labels: np.ndarray | None,
         spread: dict[str, np.ndarray],
+        seconds: float,
         shown: tuple[int, ...] | None,
     ) -> None:
         self.network, self.inputs, self.labels, self.spread = network, inputs, labels, spread
+        self.seconds = seconds
         self.skipped = tuple(SkippedNode(s.node, s.operator, s.reason) for s in network.skipped)
         self.accounts: dict[str, LayerAccount] = {}
         self.collisions: dict[str, tuple[CollisionExample, ...]] = {}
+        self.injectivity: dict[str, InjectivityVerdict] = {}
         for name, layer in network.items():
             data_shape = shown if layer.source == network.input_name else None
             try:
@@ -128,7 +136,11 @@ class _Run:
                         if bar:
                             bar.advance(task, len(batch))
             for name, account in self.accounts.items():
+                if bar:
+                    bar.update(task, description=f"decide {name}")
                 self.collisions[name] = self._collisions(account)
+                if self.seconds:
+                    self.injectivity[name] = injectivity_of(account.layer, self.seconds)
         except KeyboardInterrupt:
             return True
         return False
@@ -159,7 +171,8 @@ class _Run:
             if not account.samples
         )
         return tuple(
-            account.report(confidence, self.collisions.get(account.layer.name, ())) for account in seen
+            account.report(confidence, self.injectivity.get(name), self.collisions.get(name, ()))
+            for name, account in ((account.layer.name, account) for account in seen)
         )
 
 

@@ -17,6 +17,7 @@ from unrelu.audit._words import (
     count,
     coverage,
     headline,
+    injective,
     interval,
     number,
     percentage,
@@ -147,6 +148,7 @@ def _kept_table(layers: Sequence[LayerAudit]) -> Table:
     level = percentage(layers[0].singleton.confidence)
     for header in ("n → m", "m/n", "rank", "active rows\n5 %–95 %", f"given back\n{level} interval"):
         table.add_column(header, justify="right", no_wrap=True)
+    table.add_column("injective\non R^n", justify="right", no_wrap=True)
     for layer in layers:
         share = _cell(percentage(layer.singleton.value), interval(layer.singleton))
         share.stylize(_MARKS[standing(layer)][1], 0, share.plain.index("\n"))
@@ -157,6 +159,7 @@ def _kept_table(layers: Sequence[LayerAudit]) -> Table:
             rank(layer),
             _spread(layer.active),
             share,
+            injective(layer),
         )
     return table
 

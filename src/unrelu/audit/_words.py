@@ -78,6 +78,13 @@ def rank(layer: LayerAudit) -> str:
     return f"{layer.rank:,}" if layer.rank_certified else f"≈ {layer.rank:,}"
 
 
+def injective(layer: LayerAudit) -> str:
+    """Whether a layer is injective on R^n: yes, no or unknown."""
+    if layer.injectivity is None:
+        return NONE
+    return {"injective": "yes", "not injective": "no"}.get(layer.injectivity.verdict, "unknown")
+
+
 def standing(layer: LayerAudit) -> str:
     """How a layer did: ``good`` (gives back all), ``some``, ``bad`` (nothing) or ``unknown``."""
     share = layer.singleton

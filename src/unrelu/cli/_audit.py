@@ -38,6 +38,9 @@ def audit(
     collisions: Annotated[
         int, typer.Option(min=0, help="Turn so many samples into others with the same output.")
     ] = 6,
+    decide: Annotated[
+        float, typer.Option(min=0, help="Seconds for each layer to decide injectivity on R^n; 0: not at all.")
+    ] = 5.0,
     mean: Mean = None,
     std: Std = None,
     weights: Weights = None,
@@ -68,6 +71,7 @@ def audit(
         reconstruct=reconstruct,
         classify=classify,
         collisions=collisions,
+        decide=decide,
         progress=sys.stderr.isatty(),
     )
     publish(result, output=output, json=json, csv=csv, force=force)

@@ -85,7 +85,7 @@ def decide(
     network, within = load_network(model, weights, None, shape_of(input_shape)), parse_domain(domain)
     chosen = None if layer is None else _layer(network, layer)
     if export is not None and delta is not None:
-        _export(chosen or network, within, delta, model, export, beside, force)
+        _export(network if chosen is None else chosen, within, delta, model, export, beside, force)
     options = {
         "time_limit": time_limit,
         "assume_general_position": general_position,
@@ -142,10 +142,9 @@ def _shapes(model: str, network: Network) -> tuple[tuple[int, ...], tuple[int, .
     if not model.endswith(".onnx"):
         return None
     source, target = declared_shapes(model)
-    return source, target if math.prod(target) == math.prod(network.output_shape) else (
-        1,
-        *network.output_shape,
-    )
+    if math.prod(target) != math.prod(network.output_shape):
+        target = (1, *network.output_shape)
+    return source, target
 
 
 def _one(

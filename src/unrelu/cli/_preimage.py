@@ -101,12 +101,11 @@ def _one(
     from unrelu.preimage import Kind, preimage
 
     result = preimage(layer, source.inputs_of(layer, index), domain=domain)
-    decided = result.kind != Kind.UNDECIDED
     Console(stderr=quiet, soft_wrap=True, highlight=False).print(_told(layer, index, result))
-    if certificate is not None and decided:
+    if certificate is not None and result.certificate is not None:
         write_text(certificate, result.certificate.to_json(), force=force)
         typer.echo(f"certificate: {certificate}", err=True)
-    return not decided, {
+    return result.kind == Kind.UNDECIDED, {
         "layer": layer.name,
         "index": index,
         "kind": str(result.kind),

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _CHOICES = 100_000  # sets of rows that a leaf of grade exact may stand for
+_INTERRUPTED, _LATE = "interrupted", "the time is up"
 _LONGER = 20.0  # how much longer than the first proof an exact one may take
 
 
@@ -97,7 +98,7 @@ def search(
             return _of_low_rank(problem, begin)
         exact = special or general_position is False
         result = _decide(problem, exact, options, begin)
-        if exact or general_position or result.verdict == "witness" or time.monotonic() > options.deadline:
+        if exact or general_position or result.verdict == "witness" or _was_stopped(result):
             return result
         longer = min(begin + limit, time.monotonic() + 1.0 + _LONGER * result.seconds)
         better = _decide(problem, True, _Options(longer, options.jobs, report), begin)
@@ -137,6 +138,10 @@ def _in_special_position(rows: np.ndarray) -> bool:
     return bool((lines < 0).any()) or (rows.shape[1] > 1 and len(np.unique(lines)) < len(lines))
 
 
+def _was_stopped(result: SearchResult) -> bool:
+    return result.reason.startswith((_INTERRUPTED, _LATE))
+
+
 def _of_low_rank(problem: Problem, begin: float) -> SearchResult:
     """Decide where the rows do not span R^n: then no rows do, anywhere."""
     found = witness(problem, np.ones(problem.m, dtype=bool))
@@ -159,7 +164,7 @@ def _decide(problem: Problem, exact: bool, options: _Options, begin: float) -> S
         return _unknown("a witness is within rounding errors", 0, walk.nodes, begin)
     if not walk.finished:
         bound = bound_of(walk, problem.n, time.monotonic() + 1.0)
-        why = "interrupted" if walk.interrupted else "the time is up"
+        why = _INTERRUPTED if walk.interrupted else _LATE
         return _unknown(f"{why}; every flat has rank at least {bound}", bound, walk.nodes, begin)
     proof = proof_of(walk)
     if not supports_tell(problem.m, len(problem.stacked), proof):

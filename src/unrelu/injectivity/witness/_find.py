@@ -80,10 +80,11 @@ def find_witness(
     seed = whole_number("seed", seed, 0)
     if target is not None:
         target = whole_number("target", target, 0)
-    search = _Search(layer, Space() if domain is None else domain, device, time_limit, target)
+    domain = Space() if domain is None else domain
     # Threads wait for one another longer than they work on small products, above all on a busy machine.
     threads = 1 if layer.m * layer.n < _THREADED else None
     with progress_bar(progress) as bar, threadpool_limits(threads):
+        search = _Search(layer, domain, device, time_limit, target)
         search.run(seed, bar)
     return search.result()
 

@@ -21,7 +21,13 @@ _MOST_BYTES = (1 << 31) - (1 << 20)  # protobuf allows 2 GiB
 
 
 def model_shapes(layer: ReLULayer) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return the shapes of input and output in `layer_model`, with a first axis of length 1, the batch."""
+    """Return the shapes of input and output in `layer_model`, with a first axis of length 1, the batch.
+
+    Raises:
+        ArgumentError: If the layer has no rows: then there is no such model.
+    """
+    if layer.m == 0:
+        raise ArgumentError(f"layer: expected at least one row, got none in {layer.name!r}")
     if isinstance(layer.linear, Convolution):
         return (1, *layer.in_shape), (1, *layer.out_shape)
     return (1, layer.n), (1, layer.m)
@@ -49,9 +55,7 @@ def layer_model(layer: ReLULayer) -> bytes:
         >>> len(layer_model(ReLULayer(np.eye(3)))) > 9 * 4
         True
     """
-    onnx = onnx_package()
-    if layer.m == 0:
-        raise ArgumentError(f"layer: expected at least one row, got none in {layer.name!r}")
+    onnx, shapes = onnx_package(), model_shapes(layer)
     layer = layer.to(device="cpu", dtype=torch.float64)
     if isinstance(layer.linear, Convolution):
         nodes, constants = _convolution(layer, layer.linear, onnx)
@@ -61,7 +65,7 @@ def layer_model(layer: ReLULayer) -> bytes:
     kind = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
     ends = [
         onnx.helper.make_tensor_value_info(name, kind, shape)
-        for name, shape in zip("xy", model_shapes(layer), strict=True)
+        for name, shape in zip("xy", shapes, strict=True)
     ]
     graph = onnx.helper.make_graph(
         [*nodes, onnx.helper.make_node("Relu", ["z"], ["y"], name="relu")],

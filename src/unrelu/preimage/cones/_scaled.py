@@ -53,7 +53,10 @@ class ScaledRows:
         Returns:
             ``None`` where the equalities are not proved independent, or it takes more than that.
         """
-        cone = self.recession.cone(equalities, inequalities) if self.recession else None
+        if self.recession is None:
+            return None
+        with np.errstate(all="ignore"):  # what is out of range proves nothing
+            cone = self.recession.cone(equalities, inequalities)
         return cone and self._restored(cone, equalities, inequalities)
 
     def _restored(self, cone: Cone, equalities: np.ndarray, inequalities: np.ndarray) -> Cone:
