@@ -47,7 +47,8 @@ def depth(n: int, m: int) -> float:
 def least_active(n: int, m: int, time_limit: float = 600.0) -> float:
     """The fewest rows that are active at a point of the cube, by a mixed-integer program (big M).
 
-    ``w_i x <= -1e-6 + M_i z_i`` with binary ``z_i``; the tolerance stands for "negative".
+    ``w_i x / |w_i|_1 <= -1e-3 + 2 z_i`` with binary ``z_i``; -1e-3, well above the solver's tolerance, stands
+    for "negative".
     """
     W = gaussian(n, m)
     solver = highspy.Highs()
@@ -56,9 +57,9 @@ def least_active(n: int, m: int, time_limit: float = 600.0) -> float:
     x = [solver.addVariable(-1.0, 1.0) for _ in range(n)]
     z = [solver.addBinary(obj=1.0) for _ in range(m)]
     sizes = np.abs(W).sum(axis=1)
-    for row, active, size in zip(W / sizes[:, None], z, sizes, strict=True):
+    for row, active in zip(W / sizes[:, None], z, strict=True):
         product = solver.qsum(float(v) * u for v, u in zip(row, x, strict=True))
-        solver.addConstr(product - 2 * active <= -1e-6 / size)
+        solver.addConstr(product - 2 * active <= -1e-3)
     solver.run()
     return float(solver.getInfo().objective_function_value)
 

@@ -1,5 +1,7 @@
 """Layers written as ONNX, read back by both readers and run by the reference evaluator of onnx."""
 
+import sys
+
 import numpy as np
 import onnx
 import pytest
@@ -11,7 +13,7 @@ import unrelu
 from tests.recipes import RECIPES
 from unrelu import ReLULayer
 from unrelu.certificates import read_onnx
-from unrelu.errors import ArgumentError
+from unrelu.errors import ArgumentError, MissingExtraError
 from unrelu.layers.from_onnx._interface import declared_shapes
 from unrelu.layers.to_onnx import layer_model, model_shapes
 
@@ -73,6 +75,12 @@ def test_as_narrow_as_the_numbers_allow(weight, kind, tmp_path):
 def test_the_same_bytes_each_time():
     layer = RECIPES["generic"]().layer
     assert layer_model(layer) == layer_model(layer)
+
+
+def test_without_onnx(monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(MissingExtraError, match=r"unrelu\[onnx\]"):
+        layer_model(RECIPES["generic"]().layer)
 
 
 def test_no_rows():
