@@ -3,10 +3,10 @@
 import ast
 import doctest
 import importlib
+import os
 import re
 import subprocess
 import sys
-import time
 import tomllib
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
@@ -201,10 +201,12 @@ def test_importing_unrelu_leaves_torch_alone():
 
 
 def test_version_answers_at_once():
+    # Processor time, whatever else the machine has to do.
     seconds = []
     for _ in range(3):
-        start = time.perf_counter()
+        before = os.times()
         answer = run_python("-m", "unrelu", "--version")
-        seconds.append(time.perf_counter() - start)
+        after = os.times()
+        seconds.append(sum(after[2:4]) - sum(before[2:4]))
         assert __version__ in answer
     assert min(seconds) < 0.5

@@ -11,8 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unrelu.cli._exit import Exit
-from unrelu.cli._options import Certificate, Force, InputShape, Model, Weights, check_outputs, shape_of
-from unrelu.cli._preimage import _write
+from unrelu.cli._options import (
+    Certificate,
+    Force,
+    InputShape,
+    Model,
+    Weights,
+    check_outputs,
+    layer_of,
+    shape_of,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -83,7 +92,7 @@ def decide(
     beside = None if export is None or layer is None else export.parent / f"{export.name}.onnx"
     check_outputs(force, certificate, None if json == "-" else json, export, beside)
     network, within = load_network(model, weights, None, shape_of(input_shape)), parse_domain(domain)
-    chosen = None if layer is None else _layer(network, layer)
+    chosen = None if layer is None else layer_of(network, layer)
     if export is not None and delta is not None:
         _export(network if chosen is None else chosen, within, delta, model, export, beside, force)
     options = {
@@ -101,15 +110,8 @@ def decide(
         raise typer.Exit(Exit.INTERRUPTED) from None
     if certificate is not None:
         _save(proof, document["verdict"], certificate, force)
-    _write({"domain": domain, **document}, json, force)
+    write_json({"domain": domain, **document}, json, force)
     raise typer.Exit(_EXITS[document["verdict"]])
-
-
-def _layer(network: Network, name: str) -> ReLULayer:
-    try:
-        return network[name]
-    except KeyError as error:
-        raise typer.BadParameter(str(error.args[0]), param_hint="--layer") from None
 
 
 def _export(

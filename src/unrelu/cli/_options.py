@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from unrelu.layers import Network, ReLULayer
 
 Model = Annotated[
     str,
@@ -53,6 +57,31 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot make the folder {path}: {error.strerror or error}") from error
+
+
+def layer_of(network: Network, name: str | None) -> ReLULayer:
+    """Return the layer of that name, the first one where there is none.
+
+    Raises:
+        typer.BadParameter: If there is no such layer.
+    """
+    try:
+        return network[0 if name is None else name]
+    except KeyError as error:
+        raise typer.BadParameter(str(error.args[0]), param_hint="--layer") from None
+
+
+def write_json(document: dict[str, Any], path: str | None, force: bool) -> None:
+    """Write a document as JSON, to standard output for ``-`` and nowhere for ``None``."""
+    from unrelu.output import write_text
+
+    if path is None:
+        return
+    text = json.dumps(document, indent=2) + "\n"
+    if path == "-":
+        typer.echo(text, nl=False)
+    else:
+        write_text(path, text, force=force)
 
 
 def per_channel(text: str | None, option: str) -> list[float] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +19,7 @@ from unrelu.cli._options import (
     Std,
     Weights,
     check_outputs,
+    write_json,
 )
 from unrelu.cli._source import Source, open_source
 
@@ -80,7 +80,7 @@ def preimage(
         undecided, document = _many(source, chosen, within, quiet=json == "-")
     else:
         undecided, document = _one(source, chosen, within, index, certificate, force, quiet=json == "-")
-    _write(document, json, force)
+    write_json(document, json, force)
     if undecided:
         raise typer.Exit(Exit.UNDECIDED)
 
@@ -170,15 +170,3 @@ def _table(layer: ReLULayer, result: Preimages, active: np.ndarray) -> Table:
 def _range(values: np.ndarray) -> str:
     low, high = int(values.min()), int(values.max())
     return ("not proved" if low < 0 else f"{low:,}") if low == high else f"{low:,} to {high:,}"
-
-
-def _write(document: dict[str, Any], path: str | None, force: bool) -> None:
-    from unrelu.output import write_text
-
-    if path is None:
-        return
-    text = jsonlib.dumps(document, indent=2) + "\n"
-    if path == "-":
-        typer.echo(text, nl=False)
-    else:
-        write_text(path, text, force=force)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from unrelu.cli._options import per_channel, shape_of
+from unrelu.cli._options import layer_of, per_channel, shape_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,10 +51,7 @@ class Source:
         Raises:
             typer.BadParameter: If there is no such layer.
         """
-        try:
-            return self.network[0 if name is None else name]
-        except KeyError as error:
-            raise typer.BadParameter(str(error.args[0]), param_hint="--layer") from None
+        return layer_of(self.network, name)
 
     def inputs(self) -> np.ndarray:
         """Return the data in the model's input shape, in float64."""

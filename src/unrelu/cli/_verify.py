@@ -57,9 +57,7 @@ def verify(
         console.print(checked.reason)
 
 
-def _layers(
-    model: str, weights: Path | None, input_shape: str | None
-) -> Mapping[str, LayerRecord] | Network:
+def _layers(model: str, weights: Path | None, input_shape: str | None) -> Mapping[str, LayerRecord] | Network:
     """Return the model's layers, those of an ONNX file without the importer where that is possible."""
     from unrelu.certificates import read_onnx
     from unrelu.cli._models import load_network

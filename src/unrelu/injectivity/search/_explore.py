@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from unrelu.certificates._injectivity import RANK_LEAF
+from unrelu.certificates import RANK_LEAF
 from unrelu.injectivity.search._bits import count_outside, meet, members_outside, put
 from unrelu.injectivity.search._flats import all_complete, close, eliminate
 from unrelu.injectivity.search._pool import inherit, list_all, new_support, pack, sort_by_free, take
@@ -93,10 +93,18 @@ def set_quotient(t: State, weights: np.ndarray) -> None:
 
 @njit(cache=True, nogil=True)
 def lower_bound(t: State) -> int:
-    """Return how many rows ``F`` has at least at the root of a subtree, by disjoint supports of the pool."""
+    """Return how many rows ``F`` has at least at the root of a subtree, by disjoint supports."""
     list_all(t)
     sort_by_free(t)
-    return t.number[BASE] + pack(t, -1, t.listed_count[0])
+    found = pack(t, -1, t.listed_count[0])
+    while t.number[BASE] + found < t.number[N]:
+        support = new_support(t, True)
+        if support < 0:
+            break
+        if count_outside(t.pool, support, t.excluded[0]) == 0:
+            return t.number[N]  # there is no such F
+        found = take(t, support, found)
+    return t.number[BASE] + found
 
 
 @njit(cache=True, nogil=True)

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from unrelu.certificates._injectivity import RANK_LEAF
+from unrelu.certificates import RANK_LEAF
 from unrelu.certificates.injective._dependencies import positive_dependencies
 from unrelu.frames._exact import exact_rank
 from unrelu.injectivity.search._walk import Part, Walk

@@ -220,17 +220,24 @@ def bound_of(walk: Walk, n: int, deadline: float) -> int:
         n: Dimension of the inputs.
         deadline: On the clock `time.monotonic`; after it fewer supports are counted.
     """
-    state, best = walk.states[0], n
     nodes = sorted(walk.open_nodes(), key=_size)
+    if walk.states[0].number[EXACT]:
+        return _size(nodes[0]) + 1
+    least, best = _bound_at(walk, walk.root.node), n
     for node in nodes:
-        size = _size(node)
-        if size + 1 >= best:
+        if _size(node) + 1 >= best:
             break
-        if state.number[EXACT] or time.monotonic() > deadline:
-            return size + 1
-        enter(state, node.chosen, node.excluded)
-        best = min(best, max(size + 1, int(lower_bound(state))))
-    return best
+        if time.monotonic() > deadline:
+            best = _size(node) + 1
+            break
+        best = min(best, max(_size(node) + 1, _bound_at(walk, node)))
+    return max(least, best)
+
+
+def _bound_at(walk: Walk, node: Node) -> int:
+    state = walk.states[0] = with_room(walk.states[0])
+    enter(state, node.chosen, node.excluded)
+    return int(lower_bound(state))
 
 
 def _size(node: Node) -> int:

@@ -103,13 +103,11 @@ def read_graph(path: Path) -> FileGraph:
 
 
 def onnx_package() -> ModuleType:
-    """Return the ``onnx`` package, which only the importer of ONNX files needs."""
+    """Return the ``onnx`` package, which only files in that format need."""
     try:
         import onnx
     except ImportError as error:
-        raise MissingExtraError(
-            "reading ONNX models needs the onnx package: pip install 'unrelu[onnx]'"
-        ) from error
+        raise MissingExtraError("ONNX models need the onnx package: pip install 'unrelu[onnx]'") from error
     return onnx
 
 
