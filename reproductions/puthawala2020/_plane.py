@@ -36,14 +36,15 @@ def sigma_star(weight: np.ndarray, cut: Wedges) -> float:
     return min(float(np.linalg.svd(weight[active], compute_uv=False)[-1]) for active in cut.active)
 
 
-def smallest_ratio(weight: np.ndarray, count: int) -> tuple[float, np.ndarray, np.ndarray]:
+def smallest_ratio(weight: np.ndarray, cut: Wedges, count: int) -> tuple[float, np.ndarray, np.ndarray]:
     """Return the smallest ``|f(x) - f(y)| / |x - y|`` found, and the pair.
 
-    Tried are all pairs of ``count`` directions, ``x`` of length 1 and ``y`` of the best length: with
-    ``f(r v) = r f(v)`` the squared ratio is a fraction of two squares in ``r``, stationary at the roots of
-    another.
+    Tried are all pairs of ``count`` directions and those that the active rows of a wedge shorten most, ``x``
+    of length 1 and ``y`` of the best length: as ``f(r v) = r f(v)``, the squared ratio is a fraction of two
+    quadratics in ``r``, stationary at the roots of a third.
     """
-    units = directions(np.arange(count) * (2 * np.pi / count))
+    short = np.array([np.linalg.svd(weight[active])[2][-1] for active in cut.active])
+    units = np.concatenate([directions(np.arange(count) * (2 * np.pi / count)), short, -short])
     outputs = np.maximum(units @ weight.T, 0)
     inner, cosine = outputs @ outputs.T, units @ units.T
     of_x, of_y = np.diag(inner)[:, None], np.diag(inner)[None]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,16 +11,25 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import unrelu
+from unrelu._drawing import LIGHT
 
 from ..eckert2024._pictures import COLORS, DASHES, drawing, panels, save
 from ..eckert2024._training import Tell
+from ._opposite import opposite
 
 _SIZES, _QUICK_SIZES = (2, 3, 4, 6, 8), (2, 3)
-_LAYERS, _QUICK_LAYERS = 20, 2  # for each n
+_LAYERS, _QUICK_LAYERS = 10, 1  # for each n
 _TURN = 1e-6  # by how much a row is turned, relative to its size
-_TURNS, _QUICK_TURNS = 10.0 ** -np.arange(1, 15), 10.0 ** -np.arange(1, 15, 6)
+_TURNS = 10.0 ** -np.arange(1, 9)
 _TURNED = (2, 8)  # n
-_COLORS = {unrelu.Verdict.INJECTIVE: COLORS[0], unrelu.Verdict.NOT_INJECTIVE: COLORS[1]}
+_SECONDS = 1.0  # what is decided takes a hundredth
+_COLORS = {
+    unrelu.Verdict.INJECTIVE: COLORS[0],
+    unrelu.Verdict.NOT_INJECTIVE: COLORS[1],
+    unrelu.Verdict.UNKNOWN: LIGHT.grid,
+}
+
+_decide = partial(unrelu.decide, time_limit=_SECONDS, n_jobs=1)
 
 
 def run(folder: Path, *, seed: int = 0, quick: bool = False, tell: Tell = lambda _: None) -> dict[str, float]:
@@ -34,32 +44,22 @@ def run(folder: Path, *, seed: int = 0, quick: bool = False, tell: Tell = lambda
     rng = np.random.default_rng(seed)
     sizes = np.repeat(_QUICK_SIZES if quick else _SIZES, _QUICK_LAYERS if quick else _LAYERS)
     found: dict[str, float] = {}
-    shares = {}
+    shares: dict[str, list[float]] = {}
     for name, draw in KINDS.items():
         tell(f"minimal expansivity: {name}")
         layers = [draw(int(n), rng) for n in sizes]
-        decisions = [unrelu.decide(layer, n_jobs=1) for layer in layers]
-        shares[name] = share = _share_injective(decisions)
+        decisions = [_decide(layer) for layer in layers]
+        shares[name] = [_share(decisions, verdict) for verdict in _COLORS]
         found[f"{name}: layers"] = float(len(layers))
-        found[f"{name}: injective"] = share
+        found |= {f"{name}: {verdict}": share for verdict, share in zip(_COLORS, shares[name], strict=True)}
         found[f"{name}: proofs verified"] = _share_verified(decisions)
         if any(layer.bias.any() for layer in layers):
-            lemma = [unrelu.decide(by_lemma(layer), n_jobs=1) for layer in layers]
-            found[f"{name}: injective by the paper's lemma"] = _share_injective(lemma)
+            lemma = [_decide(by_lemma(layer)) for layer in layers]
+            found[f"{name}: injective by the paper's lemma"] = _share(lemma, unrelu.Verdict.INJECTIVE)
     tell("minimal expansivity: rows turned")
-    turns = _QUICK_TURNS if quick else _TURNS
-    moved = {n: np.array([collision_size(n, turn, rng) for turn in turns]) for n in _TURNED}
-    found["smallest turn: relative"] = float(turns.min())
-    found["smallest turn: injective"] = float(np.mean([sizes[-1] == 0 for sizes in moved.values()]))
-    save(_picture(shares, turns, moved), folder / "expansivity.png")
+    moved = {n: np.array([collision_size(n, turn, rng) for turn in _TURNS]) for n in _TURNED}
+    save(_picture(shares, moved), folder / "expansivity.png")
     return found
-
-
-def opposite(n: int, rng: np.random.Generator) -> np.ndarray:
-    """Return ``[B; -DB]``, whose products are exact: factors of 24 bits, as float32 has them."""
-    basis = rng.standard_normal((n, n)).astype(np.float32).astype(np.float64)
-    scales = rng.uniform(0.5, 2, (n, 1)).astype(np.float32).astype(np.float64)
-    return np.vstack([basis, -scales * basis])
 
 
 def turned(n: int, turn: float, rng: np.random.Generator) -> unrelu.ReLULayer:
@@ -107,42 +107,42 @@ KINDS: dict[str, Callable[[int, np.random.Generator], unrelu.ReLULayer]] = {
 
 
 def collision_size(n: int, turn: float, rng: np.random.Generator) -> float:
-    """Return how far two inputs with the same output are apart, relative to the size of one; 0 if none are."""
-    collision = unrelu.decide(turned(n, turn, rng), n_jobs=1).collision
-    return collision.distance / float(np.linalg.norm(collision.original)) if collision else 0.0
+    """Return how far two inputs with the same output are apart, relative to one; NaN if there is no pair."""
+    collision = _decide(turned(n, turn, rng)).collision
+    return collision.distance / float(np.linalg.norm(collision.original)) if collision else np.nan
 
 
-def _share_injective(decisions: Iterable[unrelu.Decision]) -> float:
-    return float(np.mean([decision.verdict == unrelu.Verdict.INJECTIVE for decision in decisions]))
+def _share(decisions: list[unrelu.Decision], verdict: unrelu.Verdict) -> float:
+    return float(np.mean([decision.verdict == verdict for decision in decisions]))
 
 
-def _share_verified(decisions: Iterable[unrelu.Decision]) -> float:
+def _share_verified(decisions: list[unrelu.Decision]) -> float:
     """Return for which share there is an exact proof that the verifier accepts."""
-    proofs = [decision.certificate for decision in decisions]
-    checks = [unrelu.verify(proof) for proof in proofs if proof is not None]
-    return sum(check.valid and check.grade == "exact" for check in checks) / len(proofs)
+    checks = [unrelu.verify(one.certificate) for one in decisions if one.certificate is not None]
+    return sum(check.valid and check.grade == "exact" for check in checks) / len(decisions)
 
 
-def _picture(shares: dict[str, float], turns: np.ndarray, moved: dict[int, np.ndarray]) -> Figure:
+def _picture(shares: dict[str, list[float]], moved: dict[int, np.ndarray]) -> Figure:
     with drawing():
-        figure, axes = panels(1, 2, width=7.2, height=3.2, width_ratios=(1, 1.2))
+        figure, axes = panels(1, 2, width=7.2, height=3.4, width_ratios=(1.1, 1))
         left, right = axes[0]
         _draw_shares(left, shares)
         for (n, sizes), color, dashes in zip(moved.items(), COLORS, DASHES, strict=False):
-            right.loglog(turns, sizes, dashes, color=color, marker=".", label=f"n = {n}")
+            right.loglog(_TURNS, sizes, dashes, color=color, marker=".", label=f"n = {n}")
         right.set(title="[B; -DB], a row turned", xlabel="by how much, relative to the row")
-        right.set_ylabel("|x - x'| / |x| of a pair\nwith the same output")
+        right.set_ylabel("|x - x'| / |x| of a pair with the same output")
         right.legend(frameon=False)
+        handles, labels = left.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper left", frameon=False, ncols=3)
     return figure
 
 
-def _draw_shares(panel: Axes, shares: dict[str, float]) -> None:
-    places, values = np.arange(len(shares)), np.array([*shares.values()])
-    injective, refuted = _COLORS.values()
-    panel.barh(places, values, color=injective, label="injective")
-    panel.barh(places, 1 - values, left=values, color=refuted, label="not injective")
-    panel.set(xlim=(0, 1), xlabel="share of layers", yticks=places)
+def _draw_shares(panel: Axes, shares: dict[str, list[float]]) -> None:
+    places, ends = np.arange(len(shares)), np.zeros(len(shares))
+    for (verdict, color), values in zip(_COLORS.items(), np.array([*shares.values()]).T, strict=True):
+        panel.barh(places, values, left=ends, color=color, label=str(verdict))
+        ends += values
+    panel.set(title="random layers", xlim=(0, 1), xlabel="share of layers", yticks=places)
     panel.set_yticklabels(list(shares))
     panel.invert_yaxis()
     panel.grid(visible=False)
-    panel.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)

@@ -13,6 +13,7 @@ from unrelu.injectivity.random_matrices import wedges
 
 from ..eckert2024._pictures import COLORS, drawing, panels, save
 from ..eckert2024._training import Tell
+from ._opposite import opposite
 from ._plane import injective_layers, ratio_of, sigma_star, smallest_ratio
 
 _ROWS = (5, 6, 8, 12, 16)  # of the Gaussian layers
@@ -37,12 +38,12 @@ def run(folder: Path, *, seed: int = 0, quick: bool = False, tell: Tell = lambda
     least, random = {}, {}
     for name, layers in _layers(_QUICK_LAYERS if quick else _LAYERS, rng).items():
         tell(f"inverse Lipschitz constant: {name}")
-        stars = [sigma_star(weight, wedges(weight)) for weight in layers]
+        cuts = [wedges(weight) for weight in layers]
+        stars = np.array([*map(sigma_star, layers, cuts)])
         fine = _QUICK_DIRECTIONS if quick else _DIRECTIONS
+        ratios = [smallest_ratio(weight, cut, fine)[0] for weight, cut in zip(layers, cuts, strict=True)]
         # Inside of a wedge f is linear: the ratio of two inputs near each other comes down to sigma*.
-        least[name] = np.array(
-            [min(1.0, smallest_ratio(w, fine)[0] / s) for w, s in zip(layers, stars, strict=True)]
-        )
+        least[name] = np.minimum(1.0, ratios / stars)
         pairs = rng.standard_normal((2, _QUICK_PAIRS if quick else _PAIRS, 2))
         random[name] = ratio_of(layers[0], *pairs) / stars[0]
         found[f"{name}: smallest ratio / σ*"] = float(least[name].min())
@@ -55,11 +56,9 @@ def run(folder: Path, *, seed: int = 0, quick: bool = False, tell: Tell = lambda
 
 def _layers(count: int, rng: np.random.Generator) -> dict[str, list[np.ndarray]]:
     """Draw injective layers of every kind."""
-    bases = rng.standard_normal((count, 2, 2))
-    scales = rng.uniform(0.5, 2, (count, 2, 1))
     return {
-        "[B; -B]": [np.vstack([basis, -basis]) for basis in bases],
-        "[B; -DB]": [np.vstack([basis, -scale * basis]) for basis, scale in zip(bases, scales, strict=True)],
+        "[B; -B]": [opposite(2, rng, largest=1.0) for _ in range(count)],
+        "[B; -DB]": [opposite(2, rng) for _ in range(count)],
         **{f"Gaussian, m = {m}": [weight for weight, _ in injective_layers(m, count, rng)] for m in _ROWS},
     }
 

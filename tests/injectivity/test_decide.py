@@ -238,6 +238,25 @@ def test_bad_arguments(arguments, told):
         decide(ReLULayer(BASIS), **arguments)
 
 
+def test_an_interrupt_keeps_what_is_decided(monkeypatch):
+    from unrelu.injectivity import _layer
+
+    torch.manual_seed(0)
+    net = network(
+        unrelu.nn.InjectiveLinear(3, 8), torch.nn.ReLU(), torch.nn.Linear(8, 70), torch.nn.ReLU(), n=3
+    )
+
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_layer, "search", interrupted)
+    decision = decide(net, time_limit=5)
+    assert decision.verdict == Verdict.UNKNOWN and "interrupted at layer '2'" in decision.reason
+    first, second = decision.layers.values()
+    assert first.verdict == Verdict.INJECTIVE and not first.interrupted
+    assert second.verdict == Verdict.UNKNOWN and second.interrupted
+
+
 def test_no_layer():
     with pytest.raises(ArgumentError, match="expected a ReLULayer or a Network"):
         decide(BASIS)

@@ -52,12 +52,15 @@ class Options:
 
 
 def decide_layer(layer: ReLULayer, domain: Domain, options: Options) -> Decision:
-    """Decide one layer on a convex domain."""
+    """Decide one layer on a convex domain; Ctrl-C leaves it open."""
     start = time.monotonic()
-    if isinstance(domain, Ball):
-        decision = _on_ball(layer, domain, options)
-    else:
-        decision = _Question(layer, domain, options).answer()
+    try:
+        if isinstance(domain, Ball):
+            decision = _on_ball(layer, domain, options)
+        else:
+            decision = _Question(layer, domain, options).answer()
+    except KeyboardInterrupt:
+        decision = Decision(Verdict.UNKNOWN, "interrupted", interrupted=True)
     return replace(decision, seconds=time.monotonic() - start)
 
 
@@ -169,7 +172,11 @@ class _Question:
 def _search(
     layer: LayerRecord, domain: DomainRecord, options: Options, seconds: float
 ) -> tuple[InjectivityCertificate | WitnessCertificate, str] | str:
-    """Search the tree; return the proof and a sentence, or why there is none."""
+    """Search the tree; return the proof and a sentence, or why there is none.
+
+    Raises:
+        KeyboardInterrupt: If Ctrl-C ended the search.
+    """
     found = search(
         _dense(layer),
         layer.bias,
@@ -179,6 +186,8 @@ def _search(
         n_jobs=options.n_jobs,
         progress=options.progress,
     )
+    if found.interrupted:
+        raise KeyboardInterrupt
     if found.x is not None:
         proof = certify_witness(layer, domain, found.x)
         return "a witness is within rounding errors" if proof is None else (proof, found.reason)

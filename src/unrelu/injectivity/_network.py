@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from unrelu.preimage.collisions import Collision
 
 
+_INTERRUPTED = Decision(Verdict.UNKNOWN, "interrupted", interrupted=True)
+
+
 def decide_network(net: Network, domain: Domain, options: Options) -> NetworkDecision:
     """Decide all layers, then the network.
 
@@ -56,9 +59,11 @@ def _decide_layers(
         ]
     else:
         sets = input_sets(chain, domain)
-    return {
-        name: _decided(layer, part, options) for (name, layer), part in zip(net.items(), sets, strict=True)
-    }
+    decisions: dict[str, Decision] = {}
+    for (name, layer), part in zip(net.items(), sets, strict=True):
+        stopped = any(decision.interrupted for decision in decisions.values())
+        decisions[name] = _INTERRUPTED if stopped else _decided(layer, part, options)
+    return decisions
 
 
 def _decided(layer: ReLULayer, domain: Domain, options: Options) -> Decision:
@@ -81,6 +86,9 @@ def _whole(
     if first is not None and layers[first.name].verdict == Verdict.NOT_INJECTIVE:
         pair = layers[first.name].collision
         return Verdict.NOT_INJECTIVE, f"the first layer, {first.name!r}, is not injective", pair
+    stopped = next((name for name, decision in layers.items() if decision.interrupted), None)
+    if stopped is not None:
+        return Verdict.UNKNOWN, f"interrupted at layer {stopped!r}", None
     if chain is None:
         return Verdict.UNKNOWN, f"the network is no chain of layers: {why_not}", None
     left = [name for name, decision in layers.items() if decision.verdict != Verdict.INJECTIVE]

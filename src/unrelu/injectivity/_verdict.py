@@ -36,6 +36,7 @@ class Decision:
             independent, which was assumed; ``"float"`` where ``W`` is itself a rounded product of several
             maps; empty where unknown.
         seconds: Time spent.
+        interrupted: Whether Ctrl-C ended the search for an answer.
     """
 
     verdict: Verdict
@@ -44,6 +45,7 @@ class Decision:
     collision: Collision | None = field(default=None, repr=False)
     grade: str = ""
     seconds: float = 0.0
+    interrupted: bool = False
 
 
 @dataclass(frozen=True, eq=False)

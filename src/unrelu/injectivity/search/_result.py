@@ -26,6 +26,7 @@ class SearchResult:
             rank, counted in general position where the search was; n where injective.
         nodes: Nodes of the tree that were entered.
         seconds: Time spent.
+        interrupted: Whether Ctrl-C ended the search.
     """
 
     verdict: str
@@ -39,3 +40,4 @@ class SearchResult:
     bound: int
     nodes: int
     seconds: float
+    interrupted: bool = False

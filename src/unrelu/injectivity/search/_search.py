@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -165,7 +165,8 @@ def _decide(problem: Problem, exact: bool, options: _Options, begin: float) -> S
     if not walk.finished:
         bound = bound_of(walk, problem.n, time.monotonic() + 1.0)
         why = _INTERRUPTED if walk.interrupted else _LATE
-        return _unknown(f"{why}; every flat has rank at least {bound}", bound, walk.nodes, begin)
+        reason = f"{why}; every flat has rank at least {bound}"
+        return replace(_unknown(reason, bound, walk.nodes, begin), interrupted=walk.interrupted)
     proof = proof_of(walk)
     if not supports_tell(problem.m, len(problem.stacked), proof):
         return _unknown("the domain has no inner point", 0, walk.nodes, begin)
