@@ -6,6 +6,7 @@ Behrmann et al. 2018, Appendix A7, by `scipy.optimize.linprog`, whose answer not
 
 import os
 import time
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -17,7 +18,7 @@ import unrelu
 from benchmarks._pair import Comparison, paired, peak_memory
 from unrelu.frames import frame_of
 
-DIGITS, BASELINE_DIGITS = 100, 20
+DIGITS, PAIRED_DIGITS = 100, 20
 PIXELS = unrelu.Box(0, 1)
 
 
@@ -32,10 +33,10 @@ def _problem() -> tuple[unrelu.ReLULayer, np.ndarray, np.ndarray]:
     return unrelu.trace(_model())[0], x[:DIGITS], x[others]
 
 
-def _collisions(objective: str) -> list[unrelu.Collision]:
+def _collisions(objective: str, digits: int) -> list[unrelu.Collision]:
     layer, x, targets = _problem()
     frame = frame_of(layer)
-    pairs = zip(x, targets, strict=True)
+    pairs = zip(x[:digits], targets[:digits], strict=True)
     found = [
         unrelu.collide(layer, a, towards=c, domain=PIXELS, objective=objective, frame=frame) for a, c in pairs
     ]
@@ -44,13 +45,13 @@ def _collisions(objective: str) -> list[unrelu.Collision]:
 
 def once() -> None:
     """Run the fast side once, for its memory."""
-    _collisions("linear")
+    _collisions("linear", PAIRED_DIGITS)
 
 
 def _as_published() -> None:
     layer, x, targets = _problem()
     weight, bias = layer.dense().numpy(), layer.bias.numpy()
-    for a, c in zip(x[:BASELINE_DIGITS], targets, strict=False):
+    for a, c in zip(x[:PAIRED_DIGITS], targets[:PAIRED_DIGITS], strict=True):
         z = weight @ a + bias
         on = z > 0
         linprog(-c, weight[~on], -bias[~on], weight[on], z[on] - bias[on], bounds=(0, 1))
@@ -68,7 +69,7 @@ def _outputs(inputs: np.ndarray) -> np.ndarray:
 def _facts(objective: str) -> dict[str, str]:
     """Describe the collisions, each checked anew."""
     layer, x, targets = _problem()
-    found = _collisions(objective)
+    found = _collisions(objective, DIGITS)
     start = time.perf_counter()
     verified = sum(unrelu.verify(one.certificate, layer).grade == "exact" for one in found)
     seconds = time.perf_counter() - start
@@ -99,8 +100,8 @@ def run() -> list[Comparison]:
     return [
         paired(
             f"collisions: first layer of mnist-net_256x2, {objective}",
-            (f"unrelu.collide, {objective}", DIGITS, lambda objective=objective: _collisions(objective)),
-            ("linear program by scipy.optimize.linprog", BASELINE_DIGITS, _as_published),
+            (f"unrelu.collide, {objective}", PAIRED_DIGITS, partial(_collisions, objective, PAIRED_DIGITS)),
+            ("linear program by scipy.optimize.linprog", PAIRED_DIGITS, _as_published),
             rounds=2,
             facts=facts if objective == "linear" else {},
         )

@@ -1,4 +1,4 @@
-"""The injective layers with the fewest rows, ``[B; -DB]`` (slide 19)."""
+"""The injective layers with the fewest rows, ``[B; -DB]`` (slide 18)."""
 
 from __future__ import annotations
 

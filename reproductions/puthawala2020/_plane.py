@@ -1,8 +1,9 @@
-"""Layers of the plane without bias: their wedges, and how much nearer outputs lie to each other than inputs."""
+"""Layers of the plane without bias: their wedges, and how much nearer outputs may be than inputs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import itemgetter
 
 import numpy as np
 
@@ -50,7 +51,7 @@ def smallest_ratio(weight: np.ndarray, cut: Wedges, count: int) -> tuple[float, 
     of_x, of_y = np.diag(inner)[:, None], np.diag(inner)[None]
     a, b, c = inner - of_y * cosine, of_y - of_x, of_x * cosine - inner
     root = np.sqrt(np.maximum(b * b - 4 * a * c, 0))
-    best = (np.inf, units[0], units[0])
+    found = []
     for sign in (-1, 1):
         r = np.divide(sign * root - b, 2 * a, out=np.zeros_like(a), where=np.abs(a) > 1e-12)
         r = np.clip(r, 0, 1e6)
@@ -59,8 +60,8 @@ def smallest_ratio(weight: np.ndarray, cut: Wedges, count: int) -> tuple[float, 
         ratio = np.divide(squared, apart, out=np.full_like(a, np.inf), where=apart > _NEAR)
         i, j = np.unravel_index(np.argmin(ratio), ratio.shape)
         x, y = units[i], r[i, j] * units[j]
-        best = min(best, (ratio_of(weight, x, y), x, y), key=lambda found: found[0])
-    return best
+        found.append((float(ratio_of(weight, x, y)), x, y))
+    return min(found, key=itemgetter(0))
 
 
 def ratio_of(weight: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -1,8 +1,9 @@
-"""Slides 12 to 15: directed spanning sets in the plane, wedge by wedge."""
+"""Slides 12 to 16: directed spanning sets in the plane, wedge by wedge."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -74,7 +75,7 @@ def _picture(layers: dict[str, np.ndarray], cuts: dict[str, Wedges]) -> Figure:
         handles = [
             Patch(color=_SPANS, label="active rows span"),
             Patch(color=_FAILS, label="do not span"),
-            *axes[0, 0].get_legend_handles_labels()[0],
+            *axes[0, 0].get_legend_handles_labels()[0][1:],
             *axes[0, 1].get_legend_handles_labels()[0][-1:],
         ]
         figure.legend(handles=handles, loc="outside upper left", frameon=False, ncols=3)
@@ -90,21 +91,29 @@ def _draw_wedges(panel: Axes, cut: Wedges) -> None:
         color = _SPANS if spans else _FAILS
         panel.add_patch(Wedge((0, 0), 1.15, *degrees, facecolor=color, edgecolor=LIGHT.paper, linewidth=1.2))
         if end - start > np.deg2rad(10):
-            panel.text(*(1.23 * point), str(active.sum()), ha="center", va="center", fontsize=8, color=MUTED)
+            panel.text(
+                1.23 * point[0],
+                1.23 * point[1],
+                str(active.sum()),
+                ha="center",
+                va="center",
+                fontsize=8,
+                color=MUTED,
+            )
 
 
 def _draw_rows(panel: Axes, weight: np.ndarray, angle: float) -> None:
     x = 0.75 * directions(np.array(angle))
     active = weight @ x >= 0
-    for mask, width, label in ((active, 0.018, "row, active at x"), (~active, 0.007, "row, not active at x")):
+    for mask, width in ((active, 0.018), (~active, 0.007)):
         rows = 0.9 * weight[mask]
         zero = np.zeros(len(rows))
+        shape: dict[str, Any] = {"angles": "xy", "scale_units": "xy", "scale": 1, "width": width}
         panel.quiver(
-            zero, zero, *rows.T, angles="xy", scale_units="xy", scale=1, width=width, color=LIGHT.ink,
-            label=label, zorder=3,
-        )  # fmt: skip
+            zero, zero, *rows.T, **shape, color=LIGHT.ink, label="row, bold where active at x", zorder=3
+        )
     panel.plot(*x, "o", color=LIGHT.mark, markersize=5, label="x", zorder=4)
-    panel.annotate("x", x, xytext=(5, -2), textcoords="offset points", color=LIGHT.mark)
+    panel.annotate("x", tuple(x), xytext=(2, -12), textcoords="offset points", color=LIGHT.mark)
 
 
 def _draw_collision(panel: Axes, weight: np.ndarray, angle: float) -> None:

@@ -1,4 +1,4 @@
-"""Slides 18 and 19: minimal expansivity, m >= 2n, and the layers with m = 2n; the lemma on biases, slide 17."""
+"""Slides 17 and 18: the lemma on biases; minimal expansivity, m >= 2n, and the layers with m = 2n."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from unrelu._drawing import LIGHT
 from ..eckert2024._pictures import COLORS, DASHES, drawing, panels, save
 from ..eckert2024._training import Tell
 from ._opposite import opposite
+from ._pictures import plain_powers
 
 _SIZES, _QUICK_SIZES = (2, 3, 4, 6, 8), (2, 3)
 _LAYERS, _QUICK_LAYERS = 10, 1  # for each n
@@ -132,6 +133,7 @@ def _picture(shares: dict[str, list[float]], moved: dict[int, np.ndarray]) -> Fi
         right.set(title="[B; -DB], a row turned", xlabel="by how much, relative to the row")
         right.set_ylabel("|x - x'| / |x| of a pair with the same output")
         right.legend(frameon=False)
+        plain_powers(right)
         handles, labels = left.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper left", frameon=False, ncols=3)
     return figure

@@ -1,4 +1,4 @@
-"""Slide 28: inputs from noisy outputs of an injective layer of the plane, by least squares, and the bounds."""
+"""Slide 28: inputs from noisy outputs of an injective layer of the plane, by least squares; bounds."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from unrelu.injectivity.random_matrices import Wedges
 
 from ..eckert2024._pictures import COLORS, drawing, panels, save
 from ..eckert2024._training import Tell
+from ._pictures import plain_powers
 from ._plane import directions, injective_layers, sigma_star, smallest_ratio
 
 _ROWS = 8
@@ -103,7 +104,7 @@ def _errors(plane: Plane, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def constrained(plane: Plane, y: np.ndarray) -> np.ndarray:
-    """Return the paper's ``argmin |W_P x - y_P|`` with ``W_N x <= 0``, ``P`` where ``y > 0``, ``N`` elsewhere.
+    """Return the paper's ``argmin |W_P x - y_P|`` with ``W_N x <= 0``; ``P``: ``y > 0``, ``N``: the rest.
 
     The constraints' cone is a union of wedges: the best point of each is found. 0 lies in it always.
     """
@@ -114,7 +115,7 @@ def constrained(plane: Plane, y: np.ndarray) -> np.ndarray:
 
 
 def nearest(plane: Plane, y: np.ndarray) -> np.ndarray:
-    """Return the input whose output is nearest: the best point of each wedge, on which the layer is linear."""
+    """Return the input whose output is nearest: the best point of each wedge, where it is linear."""
     systems = [(plane.weight * active[:, None], np.ones_like(y, dtype=bool)) for active in plane.cut.active]
     return _best(plane, systems, y, np.ones((len(y), len(systems), 2), dtype=bool))
 
@@ -128,8 +129,8 @@ def _best(
         plane: The layer.
         systems: For each wedge the rows, and which of them count for which output.
         y: Outputs.
-        allowed: Which sides of the wedges may be used, shape ``(outputs, wedges, 2)``; points between two only
-            if both may.
+        allowed: Which sides of the wedges may be used, shape ``(outputs, wedges, 2)``; points between
+            two only if both may.
     """
     best, point = np.zeros(len(y)), np.zeros((len(y), 2))
     for k, (rows, counted) in enumerate(systems):
@@ -154,7 +155,7 @@ def _candidates(gram: np.ndarray, target: np.ndarray, allowed: np.ndarray) -> li
     def fraction(above: np.ndarray, below: np.ndarray, valid: np.ndarray) -> np.ndarray:
         return np.divide(above, below, out=zero.copy(), where=valid & (below > 0))
 
-    both = allowed.all(axis=1)
+    both = np.asarray(allowed.all(axis=1))
     between = np.stack(
         [
             fraction(c * first - b * second, determinant, both),
@@ -176,6 +177,7 @@ def _picture(plane: Plane, levels: np.ndarray, errors: dict[str, np.ndarray]) ->
                 panel.loglog(levels, values[:, k].max(axis=1), "-", color=color, marker=marker, label=method)
             _draw_bounds(panel, plane, levels)
             panel.set(title=f"noise {noise}", xlabel="norm of the noise")
+            plain_powers(panel)
         axes[0, 0].set_ylabel("largest error of 500 inputs, |x| = 1")
         figure.legend(
             *axes[0, 0].get_legend_handles_labels(), loc="outside upper left", frameon=False, ncols=3

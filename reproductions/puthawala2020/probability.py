@@ -1,4 +1,4 @@
-"""Slide 20: the probability that a Gaussian layer is injective, against m / n."""
+"""Slides 19 and 20: the probability that a Gaussian layer is injective, against m / n."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from unrelu.injectivity.random_matrices import (
 from ..eckert2024._pictures import MUTED, drawing, panels, save
 from ..eckert2024._training import Tell
 
-_SAMPLES = {2: 200, 3: 200, 4: 200, 5: 200, 6: 200, 8: 100, 10: 50, 12: 16}  # by n
+_SAMPLES = {2: 200, 3: 200, 4: 200, 5: 200, 6: 200, 8: 100, 10: 30}  # by n
 _QUICK_SAMPLES = {2: 5, 3: 5}
 _RATIOS = (3, 4, 4.5, 5, 5.5, 6, 6.5, 7, 8)
 _ABOVE = 6  # a ratio above the slides' c*
@@ -67,6 +67,7 @@ def _estimates(
     sizes: list[tuple[int, int]], samples: int, seed: int, seconds: float, n_jobs: int
 ) -> Estimates:
     """Estimate ``I(m, n)`` for several sizes, side by side."""
+
     # A nested function reaches other processes by value: they need not find this module.
     def verdict(layer: unrelu.ReLULayer) -> unrelu.Verdict:
         return decide(layer).verdict
@@ -99,8 +100,8 @@ def _figures(curves: dict[int, Estimates], above: Estimates) -> dict[str, float]
         for verdict in ("injective", "not_injective", "unknown"):
             words = verdict.replace("_", " ")
             found[f"n = {one.n}: m = 6n, {words}"] = getattr(one, verdict) / one.samples
-    errors = [share - exact_probability(one.m, 2) for share, one in zip(_shares(curves[2]), curves[2], strict=True)]
-    found["n = 2: largest error"] = float(np.abs(np.array(errors, dtype=float)).max())
+    exact = np.array([float(exact_probability(one.m, 2)) for one in curves[2]])
+    found["n = 2: largest error"] = float(np.abs(_shares(curves[2]) - exact).max())
     return found
 
 
@@ -114,12 +115,12 @@ def _shares(curve: Estimates) -> np.ndarray:
 
 def _picture(curves: dict[int, Estimates], above: Estimates) -> Figure:
     with drawing():
-        figure, axes = panels(1, 2, width=7.4, height=4.2, width_ratios=(1.7, 1), sharey=True)
+        figure, axes = panels(1, 2, width=7.2, height=3.8, width_ratios=(1.7, 1), sharey=True)
         left, right = axes[0]
         _draw_curves(left, curves)
         _draw_marks(left)
         _draw_above(right, above)
-        figure.legend(*left.get_legend_handles_labels(), loc="outside upper left", frameon=False, ncols=5)
+        figure.legend(*left.get_legend_handles_labels(), loc="outside upper left", frameon=False, ncols=8)
     return figure
 
 
@@ -137,9 +138,10 @@ def _draw_marks(panel: Axes) -> None:
     known = {threshold.name: threshold.value for threshold in thresholds()}
     for name, label in _MARKS.items():
         panel.axvline(known[name], color=MUTED, linestyle="--", linewidth=0.8, zorder=1)
+        height = 0.55 if known[name] < 4 else 0.03  # where there are no curves
         panel.annotate(
-            label, (known[name], 0.99), xycoords=("data", "axes fraction"), xytext=(-2, 0),
-            textcoords="offset points", rotation=90, ha="right", va="top", fontsize=7, color=MUTED,
+            label, (known[name], height), xycoords=("data", "axes fraction"), xytext=(2, 0),
+            textcoords="offset points", rotation=90, va="bottom", fontsize=7, color=MUTED,
         )  # fmt: skip
 
 
