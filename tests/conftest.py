@@ -31,7 +31,8 @@ def skip_or_fail(reason: str) -> None:
     """Skip the test, or fail it where nothing may be missing: in continuous integration."""
     if IN_CI:
         pytest.fail(f"{reason}; continuous integration skips no test for that", pytrace=False)
-    pytest.skip(reason)  # a contributor's machine may lack data or a browser
+    # A contributor's machine may lack data or a browser; the reason is the caller's.
+    pytest.skip(reason)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -40,8 +41,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         import torch
 
         if not torch.cuda.is_available():
-            # No library can stand in for the device, and continuous integration has none.
-            pytest.skip("no CUDA device")
+            pytest.skip("no CUDA device")  # reason: nothing stands in for one, not even in integration
     if item.get_closest_marker("browser") and not any(
         shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")
     ):

@@ -1,6 +1,8 @@
 """Every reproduction: its scripts, its page and its pictures are what expected.json says."""
 
 import json
+import math
+from importlib import import_module
 
 import jsonschema
 import pytest
@@ -69,3 +71,22 @@ def test_pictures_of_the_page_are_small_and_there(folder, page):
     for picture in pictures:
         assert f"(images/{picture.name})" in page
         assert picture.stat().st_size <= 150_000
+
+
+FIGURES = [
+    (folder.name, figure)
+    for folder in PAPERS
+    for figure in json.loads((folder / "expected.json").read_text(encoding="utf-8"))["figures"]
+]
+
+
+@pytest.mark.parametrize(("paper", "figure"), FIGURES)
+def test_quick_run(paper, figure, tmp_path, data_folder):
+    script = import_module(f"reproductions.{paper}.{figure}")
+    expected = json.loads((_page.ROOT / paper / "expected.json").read_text(encoding="utf-8"))
+    told = []
+    found = script.run(tmp_path, quick=True, tell=told.append)
+    assert told
+    assert [path.name for path in tmp_path.iterdir()] == [f"{figure}.png"]
+    assert set(found) <= set(expected["figures"][figure]["quantities"])
+    assert all(isinstance(value, float) and math.isfinite(value) for value in found.values())

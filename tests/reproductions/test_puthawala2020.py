@@ -23,17 +23,6 @@ def plane(rng):
     return inversion.Plane.of(weight, cut)
 
 
-@pytest.mark.parametrize("figure", FIGURES)
-def test_quick_run(figure, tmp_path):
-    script = import_module(f"reproductions.puthawala2020.{figure}")
-    told = []
-    found = script.run(tmp_path, quick=True, tell=told.append)
-    assert told
-    assert [path.name for path in tmp_path.iterdir()] == [f"{figure}.png"]
-    assert set(found) <= set(FIGURES[figure]["quantities"])
-    assert all(isinstance(value, float) and math.isfinite(value) for value in found.values())
-
-
 @pytest.mark.parametrize("m", [5, 8])
 def test_sigma_star_and_smallest_ratio_against_many_points(m, rng):
     ((weight, cut),) = _plane.injective_layers(m, 1, rng)

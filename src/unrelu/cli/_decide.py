@@ -31,6 +31,26 @@ if TYPE_CHECKING:
     from unrelu.injectivity._verdict import Proof
     from unrelu.layers import Network, ReLULayer
 
+GeneralPosition = Annotated[
+    bool | None,
+    typer.Option(
+        "--general-position/--exact",
+        help="Take any n rows to be linearly independent, and grade the proof so; or never. If neither: "
+        "where there is no time for a proof without.",
+    ),
+]
+Export = Annotated[
+    Path | None,
+    typer.Option(
+        help="Write the question in VNN-LIB 2.0 to this file, for other verifiers; with --layer the "
+        "layer goes to FILE.onnx. Needs --delta and a box."
+    ),
+]
+Delta = Annotated[
+    float | None,
+    typer.Option(help="For --export: how far apart two inputs are, at least, in some coordinate."),
+]
+
 _EXITS = {"injective": Exit.OK, "not injective": Exit.REFUTED, "unknown": Exit.UNDECIDED}
 _REASON = 72  # characters of a reason in a table
 
@@ -47,29 +67,13 @@ def decide(
         ),
     ] = "space",
     time_limit: Annotated[float, typer.Option(metavar="SECONDS", help="Time for each layer, about.")] = 60.0,
-    general_position: Annotated[
-        bool | None,
-        typer.Option(
-            "--general-position/--exact",
-            help="Take any n rows to be linearly independent, and grade the proof so; or never. If neither: "
-            "where there is no time for a proof without.",
-        ),
-    ] = None,
+    general_position: GeneralPosition = None,
     certificate: Certificate = None,
     json: Annotated[
         str | None, typer.Option(help="Write the answer as JSON to this file; - for standard output.")
     ] = None,
-    export: Annotated[
-        Path | None,
-        typer.Option(
-            help="Write the question in VNN-LIB 2.0 to this file, for other verifiers; with --layer the "
-            "layer goes to FILE.onnx. Needs --delta and a box."
-        ),
-    ] = None,
-    delta: Annotated[
-        float | None,
-        typer.Option(help="For --export: how far apart two inputs are, at least, in some coordinate."),
-    ] = None,
+    export: Export = None,
+    delta: Delta = None,
     weights: Weights = None,
     input_shape: InputShape = None,
     force: Force = False,
