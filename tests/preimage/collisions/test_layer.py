@@ -175,6 +175,22 @@ def test_where_the_original_is_best():
     assert found.x[1] < 0
 
 
+def test_the_tip_of_a_ray():
+    """Of a line through x one half lies in the domain, and the target is beyond the other one.
+
+    For the last five seeds no direction that is tried at first leads into the domain.
+    """
+    for seed in (*range(20), 104, 229, 299, 304, 367):
+        rng = np.random.default_rng(seed)
+        weight, x = rng.standard_normal((11, 12)), rng.uniform(-1, 1, 12)
+        v = np.linalg.svd(weight)[2][-1]
+        x[0] = 2.0
+        layer = ReLULayer(weight, 1 - weight @ x)
+        found = collide(layer, x, towards=x + np.sign(v[0]) * v, domain=CUBE)
+        assert "original" in found.reason
+        check_collision(layer, x, found, CUBE)
+
+
 def test_convolution_keeps_shapes():
     torch.manual_seed(1)
     module = torch.nn.Conv2d(2, 1, 3, padding=1).double()

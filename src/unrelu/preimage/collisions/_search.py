@@ -101,7 +101,11 @@ def _farthest(program: Program, goal: Farthest, deadline: float, margin: float) 
     narrow = limited.narrowed(margin)
     steps = LinearSteps(narrow)
     best: Step | None = None
-    for direction in _starts(limited, goal.seed):
+    starts = _starts(limited, goal.seed)
+    # Where all of these lead back to x, an opposite one does not: x may be the tip of a ray.
+    for k, direction in enumerate([*starts, *(-start for start in starts)]):
+        if best is not None and k >= len(starts) and best.v.any():
+            break
         step = _climbed(steps, direction, deadline)
         if best is None or np.linalg.norm(step.v) > np.linalg.norm(best.v):
             best = step
