@@ -15,8 +15,8 @@ from torch import nn
 from unrelu.layers import ReLULayer
 from unrelu.output import write_bytes
 
-from ..eckert2024._data import Split, mnist
-from ..eckert2024._training import Tell, accuracy
+from .._data import Split, mnist
+from .._training import Tell, accuracy
 
 
 @dataclass(frozen=True)

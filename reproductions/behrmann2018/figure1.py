@@ -18,8 +18,8 @@ from matplotlib.image import AxesImage
 from unrelu import ReLULayer, preimages
 from unrelu._drawing import LIGHT
 
-from ..eckert2024._pictures import drawing, panels, save
-from ..eckert2024._training import Tell
+from .._pictures import drawing, panels, save
+from .._training import Tell
 from ._circles import SmallNetworks, circles
 
 NETWORKS, _QUICK_NETWORKS = 50, 4

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from unrelu import ReLULayer, preimages
 from unrelu.frames import frame_of
 
-from ..eckert2024._pictures import MUTED, drawing, panels, save
-from ..eckert2024._training import Tell
+from .._pictures import MUTED, drawing, panels, save
+from .._training import Tell
 from ._training import wide_network
 
 PAPER_STRIP = (723, 784)  # positive outputs at which the paper found both finite and infinite preimages

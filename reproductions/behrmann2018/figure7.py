@@ -9,8 +9,8 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..eckert2024._pictures import drawing, panels, save
-from ..eckert2024._training import Tell
+from .._pictures import drawing, panels, save
+from .._training import Tell
 from ._collisions import OBJECTIVES, Collider, Pair
 from ._training import deep_network
 

@@ -12,7 +12,7 @@ from unrelu.bias import estimate_bias
 from unrelu.inverse import invert
 from unrelu.layers import ReLULayer
 
-from ._data import Split
+from .._data import Split
 from ._training import Measure, Recipe
 
 

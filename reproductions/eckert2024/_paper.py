@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ._data import Split, iris, mnist
+from .._data import Split, iris, mnist
+from .._training import Tell
 from ._measures import both_measures
-from ._training import Method, Recipe, Tell, Trained, train
+from ._training import Method, Recipe, Trained, train
 
 REDUNDANCIES = (2, 3, 9)
 

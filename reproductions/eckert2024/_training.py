@@ -14,9 +14,8 @@ from unrelu.bias import estimate_bias
 from unrelu.layers import ReLULayer
 from unrelu.nn import BiasRegularizer, MarginPenalty, project_bias_
 
-from ._data import Split
-
-Tell = Callable[[str], None]
+from .._data import Split
+from .._training import Tell, accuracy
 
 
 class Method(StrEnum):
@@ -125,12 +124,6 @@ def network(split: Split, recipe: Recipe) -> nn.Sequential:
         parts += [("fc2", nn.Linear(m, recipe.hidden)), ("relu2", nn.ReLU())]
     parts.append(("out", nn.Linear(recipe.hidden or m, split.classes)))
     return nn.Sequential(OrderedDict(parts))
-
-
-def accuracy(model: nn.Sequential, x: torch.Tensor, y: torch.Tensor) -> float:
-    """Share of inputs whose class is told right."""
-    with torch.no_grad():
-        return float((model(x).argmax(dim=1) == y).double().mean())
 
 
 def _measured(model: nn.Sequential, split: Split, measure: Measure | None) -> dict[str, float]:

@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from ._data import Split, mnist
+from .._data import Split, mnist
+from .._pictures import COLORS, MUTED, drawing, panels, save
+from .._training import Tell
 from ._measures import Reconstruction, active_rows, reconstruct
-from ._pictures import COLORS, MUTED, drawing, panels, save
-from ._training import Method, Recipe, Tell, Trained, train
+from ._training import Method, Recipe, Trained, train
 
 BASE = Recipe(redundancy=2, lr=1e-3, batch=128, epochs=5, estimates=4)
 SEEDS = 3

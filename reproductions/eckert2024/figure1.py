@@ -10,9 +10,9 @@ from mpl_toolkits.mplot3d import Axes3D
 
 from unrelu.domains import Ball, Smoothed
 
-from ._data import iris
-from ._pictures import drawing, save
-from ._training import Tell
+from .._data import iris
+from .._pictures import drawing, save
+from .._training import Tell
 
 NOISE = 0.2  # deviation of the noise, features having deviation 1; the paper does not state its own
 _NEAR = 3 * NOISE  # within which a sample is near the data

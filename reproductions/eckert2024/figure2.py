@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from .._pictures import COLORS, DASHES, drawing, panels, save, whole_numbers
+from .._training import Tell
 from ._paper import REDUNDANCIES, runs, trained
-from ._pictures import COLORS, DASHES, drawing, panels, save, whole_numbers
-from ._training import Tell
 
 DATA = {"mnist": "MNIST, n = 784", "iris": "Iris, n = 4", "iris-3": "Iris, n = 3"}
 MEASURES = {"points": "test points with n active rows", "biases": "biases with α ≤ α*"}

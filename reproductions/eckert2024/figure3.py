@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from .._pictures import COLORS, drawing, panels, save, whole_numbers
+from .._training import Tell
 from ._paper import runs, trained
-from ._pictures import COLORS, drawing, panels, save, whole_numbers
-from ._training import Method, Tell
+from ._training import Method
 
 DATA = {"iris": "Iris", "mnist": "MNIST"}
 _LINES = {Method.NONE: ("unregularised", "-"), Method.PENALTY: ("approximately invertible", "--")}

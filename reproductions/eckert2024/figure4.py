@@ -7,10 +7,11 @@ from pathlib import Path
 import torch
 from matplotlib.figure import Figure
 
+from .._pictures import drawing, panels, save
+from .._training import Tell
 from ._measures import Reconstruction, reconstruct
 from ._paper import trained
-from ._pictures import drawing, panels, save
-from ._training import Method, Tell
+from ._training import Method
 
 _COLUMNS = {Method.MARGIN: "margin penalty", Method.PENALTY: "paper's penalty", Method.NONE: "unregularised"}
 _DIGITS = (3, 2, 1, 18, 4)  # numbers of a 0, 1, 2, 3 and 4 in the test set

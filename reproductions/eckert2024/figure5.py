@@ -8,10 +8,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from .._pictures import COLORS, drawing, panels, save
+from .._training import Tell
 from ._measures import singular_values
 from ._paper import trained
-from ._pictures import COLORS, drawing, panels, save
-from ._training import Method, Tell
+from ._training import Method
 
 DATA = {"iris": "Iris", "mnist": "MNIST"}
 _LABELS = {Method.NONE: "unregularised", Method.PENALTY: "approximately invertible"}

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from .._pictures import COLORS, drawing, panels, save
+from .._training import Tell
 from ._measures import points_share, reconstruct
 from ._paper import runs, trained
-from ._pictures import COLORS, drawing, panels, save
-from ._training import Method, Tell
+from ._training import Method
 
 DATA = {"iris": "Iris", "iris-cm": "Iris, in centimetres", "mnist": "MNIST"}
 _POINTS = 1000  # test digits that are reconstructed, evenly spread; all flowers are

@@ -14,8 +14,8 @@ import unrelu
 from unrelu._drawing import LIGHT
 from unrelu.injectivity.random_matrices import Wedges, exact_probability, wedges
 
-from ..eckert2024._pictures import MUTED, drawing, panels, save
-from ..eckert2024._training import Tell
+from .._pictures import MUTED, drawing, panels, save
+from .._training import Tell
 from ._plane import directions
 
 _ANGLES = {"injective": (18, 90, 162, 234, 306), "not injective": (18, 90, 162, 170, 306)}  # of rows, degrees

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 import unrelu
 from unrelu._drawing import LIGHT
 
-from ..eckert2024._pictures import COLORS, DASHES, drawing, panels, save
-from ..eckert2024._training import Tell
+from .._pictures import COLORS, DASHES, drawing, panels, save
+from .._training import Tell
 from ._opposite import opposite
 from ._pictures import plain_powers
 

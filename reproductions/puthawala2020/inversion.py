@@ -13,8 +13,8 @@ import unrelu
 from unrelu._drawing import LIGHT
 from unrelu.injectivity.random_matrices import Wedges
 
-from ..eckert2024._pictures import COLORS, drawing, panels, save
-from ..eckert2024._training import Tell
+from .._pictures import COLORS, drawing, panels, save
+from .._training import Tell
 from ._pictures import plain_powers
 from ._plane import directions, injective_layers, sigma_star, smallest_ratio
 

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from unrelu._drawing import LIGHT
 from unrelu.injectivity.random_matrices import wedges
 
-from ..eckert2024._pictures import COLORS, drawing, panels, save
-from ..eckert2024._training import Tell
+from .._pictures import COLORS, drawing, panels, save
+from .._training import Tell
 from ._opposite import opposite
 from ._plane import injective_layers, ratio_of, sigma_star, smallest_ratio
 

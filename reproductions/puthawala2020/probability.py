@@ -21,8 +21,8 @@ from unrelu.injectivity.random_matrices import (
     thresholds,
 )
 
-from ..eckert2024._pictures import MUTED, drawing, panels, save
-from ..eckert2024._training import Tell
+from .._pictures import MUTED, drawing, panels, save
+from .._training import Tell
 
 _SAMPLES = {2: 200, 3: 200, 4: 200, 5: 200, 6: 200, 8: 100, 10: 30}  # by n
 _QUICK_SAMPLES = {2: 5, 3: 5}
