@@ -5,7 +5,7 @@ from importlib import import_module
 
 from benchmarks._pair import save
 
-NAMES = ("bias", "collisions", "injectivity", "preimage", "reconstruction", "scenario", "witness")
+NAMES = ("bias", "collisions", "injectivity", "preimage", "reconstruction", "scenario", "spectrum", "witness")
 
 
 def main() -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         preimage,
         preimages,
     )
+    from unrelu.stability import LipschitzResult, SpectrumResult, lipschitz, spectrum
 
 _HOMES = {
     "AuditResult": "audit",
@@ -39,6 +40,7 @@ _HOMES = {
     "Decision": "injectivity",
     "Domain": "domains",
     "InverseResult": "inverse",
+    "LipschitzResult": "stability",
     "Network": "layers",
     "NetworkPreimage": "preimage",
     "Orthant": "domains",
@@ -48,6 +50,7 @@ _HOMES = {
     "ReLULayer": "layers",
     "Space": "domains",
     "Sphere": "domains",
+    "SpectrumResult": "stability",
     "Verdict": "injectivity",
     "Verification": "certificates",
     "analyse_points": "frames",
@@ -57,11 +60,13 @@ _HOMES = {
     "decide": "injectivity",
     "estimate_bias": "bias",
     "invert": "inverse",
+    "lipschitz": "stability",
     "load": "datasets",
     "network_preimage": "preimage",
     "nn": "nn",
     "preimage": "preimage",
     "preimages": "preimage",
+    "spectrum": "stability",
     "trace": "layers",
     "verify": "certificates",
 }
@@ -87,9 +92,11 @@ __all__ = [
     "decide",
     "estimate_bias",
     "invert",
+    "lipschitz",
     "network_preimage",
     "preimage",
     "preimages",
+    "spectrum",
     "verify",
     # remedies
     "nn",
@@ -99,9 +106,11 @@ __all__ = [
     "Collision",
     "Decision",
     "InverseResult",
+    "LipschitzResult",
     "NetworkPreimage",
     "Preimage",
     "Preimages",
+    "SpectrumResult",
     "Verdict",
     "Verification",
     "__version__",

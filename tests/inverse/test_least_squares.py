@@ -16,7 +16,7 @@ from tests.reference import frames as exact
 from tests.reference import inverse as reference
 from unrelu.errors import ArgumentError
 from unrelu.frames import DenseFrame, SparseFrame
-from unrelu.inverse import InverseResult, _least_squares, _solve, invert
+from unrelu.inverse import InverseResult, _direct, _solve, invert
 from unrelu.layers import ReLULayer
 
 
@@ -328,7 +328,7 @@ def test_parts_and_threads_change_nothing(rng, monkeypatch, n_jobs):
     layer = ReLULayer(rng.standard_normal((30, 6)), rng.standard_normal(30))
     y = layer.apply(rng.standard_normal((17, 6)))
     expected = invert(layer, y, n_jobs=1)
-    monkeypatch.setattr(_least_squares, "_FACTOR_BYTES", 3 * 8 * 36)
+    monkeypatch.setattr(_direct, "_FACTOR_BYTES", 3 * 8 * 36)
     result = invert(layer, y, n_jobs=n_jobs)
     assert np.allclose(result.x, expected.x)
     assert np.array_equal(result.unique, expected.unique)

@@ -58,9 +58,9 @@ def positive_dependency(rows: list[list[Fraction]], allowed: list[int]) -> dict[
 class Prover:
     """Builds supports and tree for a layer that is injective; `failed` says that it is not."""
 
-    def __init__(self, weight, bias, G=None, h=None, exact=True, pack=True):
+    def __init__(self, weight, bias, G=None, h=None, exact=True, pack=True, signs=False):
         self.rows = homogenised(weight, bias, G, h)
-        self.weight, self.exact, self.pack = weight, exact, pack
+        self.weight, self.exact, self.pack, self.signs = weight, exact, pack, signs
         self.m, self.n = weight.shape
         self.supports: list[tuple[int, ...]] = []
         self.tree: list[int] = []
@@ -73,17 +73,24 @@ class Prover:
         rows = np.array([r for s in self.supports for r in s], dtype=np.int32)
         return starts.astype(np.int64), rows, np.array(self.tree, dtype=np.int32)
 
-    def _support(self, without) -> int | None:
-        found = positive_dependency(self.rows, [i for i in range(len(self.rows)) if i not in without])
+    def _support(self, without, Z) -> int | None:
+        signed, codes = signed_rows(self.rows, Z if self.signs else ())
+        found = positive_dependency(
+            signed, [i for i, code in enumerate(codes) if not (code in without and code >= 0)]
+        )
         if found is None:
             return None
-        support = tuple(sorted(found))
+        if all(codes[i] < 0 for i in found):  # says only where rows of Z are 0
+            found = positive_dependency(self.rows, [i for i in range(len(self.rows)) if i not in without])
+        if found is None:
+            return None
+        support = tuple(sorted((codes[i] for i in found), key=number))
         if support not in self.supports:
             self.supports.append(support)
         return self.supports.index(support)
 
     def _free(self, k: int, N) -> list[int]:
-        return [r for r in self.supports[k] if r < self.m and r not in N]
+        return [r for r in self.supports[k] if 0 <= r < self.m and r not in N]
 
     def _node(self, Z, N) -> None:
         if self.failed:
@@ -97,16 +104,17 @@ class Prover:
         elif self.pack and self._closes(Z, N, pack):
             self.tree += [-len(pack), *pack]
         else:
-            self.tree.append(pack[0])
             excluded = N
             for r in self._free(pack[0], N):
+                self.tree.append(r)
                 self._node(Z | {r}, excluded)
                 excluded = excluded | {r}
+            self.tree += [-1, pack[0]]
 
     def _pack(self, Z, N) -> list[int]:
         pack, used = [], set(Z)
         while len(Z) + len(pack) < self.n or not pack:
-            k = self._support(used)
+            k = self._support(used, Z)
             if k is None:
                 break
             pack.append(k)
@@ -122,20 +130,34 @@ class Prover:
         return not self.exact or all(rank(self.weight[[*Z, *c]]) == self.n for c in choices)
 
 
-def is_proof(weight, bias, G, h, supports, tree, exact) -> bool:
+def number(code: int) -> int:
+    """Of a row that is written with its sign: ``-1 - i`` for minus row ``i``."""
+    return code if code >= 0 else -1 - code
+
+
+def signed_rows(rows, Z) -> tuple[list[list[Fraction]], list[int]]:
+    """All rows, then those of Z with their signs changed; and how they are written."""
+    chosen = sorted(Z)
+    return rows + [[-v for v in rows[r]] for r in chosen], [*range(len(rows)), *(-1 - r for r in chosen)]
+
+
+def is_proof(weight, bias, G, h, supports, tree, exact, inner=None) -> bool:
     """Replay a proof with sets and Fractions, one thing at a time."""
     rows = homogenised(weight, bias, G, h)
     m, n = weight.shape
-    for support in supports:
-        if (
-            not support
-            or list(support) != sorted(set(support))
-            or not 0 <= support[0] <= support[-1] < len(rows)
-        ):
+    if inner is not None:
+        point = [*map(Fraction, inner), Fraction(1)]
+        if any(sum(a * x for a, x in zip(row, point, strict=True)) >= 0 for row in rows[m:]):
             return False
-        if all(m <= r < len(rows) - 1 for r in support) or not _has_unique_dependency(
-            [rows[r] for r in support]
-        ):
+    for support in supports:
+        numbers = [number(r) for r in support]
+        if not support or numbers != sorted(set(numbers)) or not 0 <= numbers[0] <= numbers[-1] < len(rows):
+            return False
+        if any(r < -m for r in support) or all(r < 0 for r in support):
+            return False
+        if inner is None and all(r < 0 or m <= r < len(rows) - 1 for r in support):
+            return False
+        if not _has_unique_dependency([rows[r] if r >= 0 else [-v for v in rows[-1 - r]] for r in support]):
             return False
     stream = iter(tree)
     try:
@@ -153,25 +175,24 @@ def _has_unique_dependency(rows) -> bool:
 def _replay(weight, m, n, supports, stream, Z, N, exact) -> bool:
     token = next(stream)
     if token >= 0:
-        if token >= len(supports) or Z & set(supports[token]):
+        if token in Z | N or not any(token == number(r) for support in supports for r in support):
             return False
-        for r in supports[token]:
-            if r < m and r not in N:
-                if not _replay(weight, m, n, supports, stream, Z | {r}, N, exact):
-                    return False
-                N = N | {r}
-        return True
+        return (
+            token < m
+            and _replay(weight, m, n, supports, stream, Z | {token}, N, exact)
+            and _replay(weight, m, n, supports, stream, Z, N | {token}, exact)
+        )
     pack = [] if token == RANK_LEAF else [next(stream) for _ in range(-token)]
     if any(not 0 <= k < len(supports) for k in pack):
         return False
-    free = [{r for r in supports[k] if r < m and r not in N} for k in pack]
-    if sum(map(len, free)) + len(Z) != len(Z.union(*free)):
+    if any(r in Z or (r < 0 and -1 - r not in Z) for k in pack for r in supports[k]):
         return False
+    free = [{r for r in supports[k] if 0 <= r < m and r not in N} for k in pack]
+    if not all(free):
+        return True
     if not exact:
-        return len(Z) + len(pack) >= n or not all(free)
-    return all(_is_closed(weight, [*Z, *choice], N) for choice in product(*free))
-
-
-def _is_closed(weight, rows, N) -> bool:
-    size = rank(weight[rows])
-    return size == weight.shape[1] or any(rank(weight[[*rows, r]]) == size for r in N)
+        load = max([1, *(sum(r in rows for rows in free) for r in range(m))])
+        return len(Z) * load + len(pack) > load * (n - 1)
+    if sum(map(len, free)) != len(frozenset().union(*free)):
+        return False
+    return all(rank(weight[[*Z, *choice]]) == n for choice in product(*free))

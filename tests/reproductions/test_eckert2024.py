@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from reproductions import _page
+from reproductions._data import iris
 from reproductions.eckert2024 import _measures, _paper
-from reproductions.eckert2024._data import iris
 from reproductions.eckert2024._training import Method, Recipe, train
 from unrelu import ReLULayer
 

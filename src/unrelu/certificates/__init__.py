@@ -11,6 +11,11 @@ from unrelu.certificates._format import Certificate, from_json, load
 from unrelu.certificates._forward import forward, preactivations
 from unrelu.certificates._injectivity import RANK_LEAF, InjectivityCertificate
 from unrelu.certificates._layer_record import LayerRecord, LayerReference
+from unrelu.certificates._network_certificates import (
+    NetworkInjectivityCertificate,
+    NetworkWitnessCertificate,
+)
+from unrelu.certificates._network_regions import NetworkRegionsCertificate
 from unrelu.certificates._preimage_certificate import PreimageCertificate
 from unrelu.certificates._structure import Block, StructureCertificate
 from unrelu.certificates._verification import Verification
@@ -37,6 +42,9 @@ __all__ = [
     "RANK_LEAF",
     "Block",
     "InjectivityCertificate",
+    "NetworkInjectivityCertificate",
+    "NetworkRegionsCertificate",
+    "NetworkWitnessCertificate",
     "StructureCertificate",
     "WitnessCertificate",
     # checking them

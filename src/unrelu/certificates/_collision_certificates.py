@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from unrelu.certificates._domain_record import DomainRecord, domain_fields, read_domain
+from unrelu.certificates._domain_record import POLYHEDRA, DomainRecord, domain_fields, read_domain
 from unrelu.certificates._fields import Fields, number_list, refuse
 from unrelu.certificates._format import Certificate, registered
 from unrelu.certificates._layer_record import LayerRecord, LayerReference, layer_fields, read_layer
@@ -93,8 +93,7 @@ class NetworkCollisionCertificate(Certificate):
     def to_fields(self, rows: bool) -> dict[str, Any]:
         """Return the fields as JSON holds them."""
         return {
-            "layers": [layer_fields(layer, rows) for layer in self.layers],
-            "last": None if self.last is None else layer_fields(self.last, rows),
+            **chain_fields(self.layers, self.last, rows),
             "domain": domain_fields(self.domain),
             "x": number_list(self.x),
             "other": number_list(self.other),
@@ -108,25 +107,62 @@ class NetworkCollisionCertificate(Certificate):
         Raises:
             ArgumentError: If a field is not as expected.
         """
-        entries = fields.entries("layers")
-        if not 1 <= len(entries) <= _MOST_LAYERS:
-            refuse(fields.name("layers"), f"1 to {_MOST_LAYERS} layers", f"{len(entries)}")
-        each = [Fields(entry, f"{fields.name('layers')}[{k}]") for k, entry in enumerate(entries)]
-        layers = tuple(read_layer(entry) for entry in each)
-        last = None if fields.skip_null("last") else read_layer(fields.child("last"))
-        domain = read_domain(fields.child("domain"))
-        check_sizes(layers if last is None else (*layers, last), domain, fields)
+        layers, last, domain = read_chain(fields)
         n = layers[0].n
         x, other = fields.floats("x", n), fields.floats("other", n)
         return cls(layers, last, domain, x, other, fields.number("difference"))
 
 
-def check_sizes(layers: Sequence[LayerRecord | LayerReference], domain: DomainRecord, fields: Fields) -> None:
-    """Refuse a chain whose sizes do not fit.
+def chain_fields(
+    layers: Sequence[LayerRecord | LayerReference], last: LayerRecord | LayerReference | None, rows: bool
+) -> dict[str, Any]:
+    """Return the maps of a chain as JSON holds them."""
+    return {
+        "layers": [layer_fields(layer, rows) for layer in layers],
+        "last": None if last is None else layer_fields(last, rows),
+    }
+
+
+def read_chain(
+    fields: Fields, kinds: tuple[str, ...] = POLYHEDRA
+) -> tuple[tuple[LayerRecord | LayerReference, ...], LayerRecord | LayerReference | None, DomainRecord]:
+    """Read what `chain_fields` returned, and the domain beside it, one of some kinds.
+
+    Raises:
+        ArgumentError: If a field is not as expected, or sizes do not fit.
+    """
+    layers = tuple(map(read_layer, entries_of_layers(fields)))
+    last = None if fields.skip_null("last") else read_layer(fields.child("last"))
+    domain = read_domain(fields.child("domain"))
+    check_sizes(layers if last is None else (*layers, last), domain, fields, kinds)
+    return layers, last, domain
+
+
+def entries_of_layers(fields: Fields) -> list[Fields]:
+    """Return what stands for each layer of a chain.
+
+    Raises:
+        ArgumentError: If there is none, or far too many.
+    """
+    entries = fields.entries("layers")
+    if not 1 <= len(entries) <= _MOST_LAYERS:
+        refuse(fields.name("layers"), f"1 to {_MOST_LAYERS} layers", f"{len(entries)}")
+    return [Fields(entry, f"{fields.name('layers')}[{k}]") for k, entry in enumerate(entries)]
+
+
+def check_sizes(
+    layers: Sequence[LayerRecord | LayerReference],
+    domain: DomainRecord,
+    fields: Fields,
+    kinds: tuple[str, ...] = POLYHEDRA,
+) -> None:
+    """Refuse a chain whose sizes do not fit, and kinds of domains that a certificate does not know.
 
     Raises:
         ArgumentError: Naming the first pair that does not.
     """
+    if domain.kind not in kinds:
+        refuse(fields.name("domain.kind"), f"one of {', '.join(kinds)}", domain.kind)
     if domain.n != layers[0].n:
         refuse(fields.name("domain.n"), f"{layers[0].n}, as the layer says", f"{domain.n}")
     for before, after in itertools.pairwise(layers):

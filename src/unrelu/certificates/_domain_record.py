@@ -1,4 +1,4 @@
-"""A polyhedral domain as plain numbers."""
+"""A convex domain as plain numbers."""
 
 from __future__ import annotations
 
@@ -9,23 +9,26 @@ import numpy as np
 
 from unrelu.certificates._fields import Fields, refuse, vector
 
-KINDS = ("space", "orthant", "box", "polytope")
+POLYHEDRA = ("space", "orthant", "box", "polytope")
+KINDS = (*POLYHEDRA, "ball")
 
 
 @dataclass(frozen=True, eq=False)
 class DomainRecord:
-    """A set ``{x : G x <= h}`` of inputs.
+    """A set ``{x : G x <= h}`` of inputs, or a ball.
 
     Rows are numbered as the domain itself numbers them: upper bounds of a box come before lower bounds, and
     infinite ones have no row.
 
     Attributes:
-        kind: ``"space"``, ``"orthant"`` (``x >= 0``), ``"box"`` or ``"polytope"``.
+        kind: ``"space"``, ``"orthant"`` (``x >= 0``), ``"box"``, ``"polytope"`` or ``"ball"``.
         n: Dimension.
         lower: Lower bounds of a box, float64, shape ``(n,)``, maybe ``-inf``.
         upper: Upper bounds, maybe ``inf``.
         matrix: ``G`` of a polytope, float64, shape ``(p, n)``.
         offsets: ``h`` of a polytope, float64, shape ``(p,)``.
+        center: Of a ball, float64, shape ``(n,)``.
+        radius: Of a ball, Euclidean, positive.
 
     Raises:
         ArgumentError: If the kind is unknown or its numbers are missing, of another shape or not finite.
@@ -43,6 +46,8 @@ class DomainRecord:
     upper: np.ndarray | None = None
     matrix: np.ndarray | None = None
     offsets: np.ndarray | None = None
+    center: np.ndarray | None = None
+    radius: float | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -59,9 +64,19 @@ class DomainRecord:
                 refuse("matrix", f"finite numbers of shape (p, {self.n})", f"shape {matrix.shape}")
             object.__setattr__(self, "matrix", matrix)
             object.__setattr__(self, "offsets", vector(self.offsets, "offsets", len(matrix)))
+        if self.kind == "ball":
+            object.__setattr__(self, "center", vector(self.center, "center", self.n))
+            if self.radius is None or not 0 < self.radius < np.inf:
+                refuse("radius", "a positive number", f"{self.radius}")
 
     def inequalities(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return ``G`` of shape ``(p, n)`` and ``h`` of shape ``(p,)``, finite."""
+        """Return ``G`` of shape ``(p, n)`` and ``h`` of shape ``(p,)``, finite.
+
+        Raises:
+            ArgumentError: For a ball, which has none.
+        """
+        if self.kind == "ball":
+            refuse("domain", f"one of {', '.join(POLYHEDRA)}", "a ball")
         if self.kind == "orthant":
             return -np.eye(self.n), np.zeros(self.n)
         if self.lower is not None and self.upper is not None:
@@ -83,6 +98,8 @@ class DomainRecord:
             return f"a box in R^{self.n}"
         if self.matrix is not None:
             return f"a polyhedron of {len(self.matrix)} inequalities in R^{self.n}"
+        if self.center is not None:
+            return f"a ball of radius {self.radius:g} in R^{self.n}"
         return f"R^{self.n}"
 
 
@@ -94,6 +111,8 @@ def domain_fields(domain: DomainRecord) -> dict[str, Any]:
             fields[key] = [v if np.isfinite(v) else None for v in bound.tolist()]
     if domain.matrix is not None and domain.offsets is not None and domain.kind == "polytope":
         fields |= {"matrix": domain.matrix.tolist(), "offsets": domain.offsets.tolist()}
+    if domain.kind == "ball" and domain.center is not None:
+        fields |= {"center": domain.center.tolist(), "radius": domain.radius}
     return fields
 
 
@@ -104,7 +123,7 @@ def read_domain(fields: Fields) -> DomainRecord:
         ArgumentError: If a field is not as expected.
     """
     kind, n = fields.choice("kind", KINDS), fields.whole("n", 1)
-    lower = upper = matrix = offsets = None
+    lower = upper = matrix = offsets = center = radius = None
     if kind == "box":
         lower = fields.floats("lower", n, -np.inf)
         upper = fields.floats("upper", n, np.inf)
@@ -113,8 +132,10 @@ def read_domain(fields: Fields) -> DomainRecord:
         rows = fields.entries("matrix", len(offsets))
         each = [Fields({"row": row}, fields.name("matrix")).floats("row", n) for row in rows]
         matrix = np.array(each, dtype=np.float64).reshape(len(offsets), n)
+    if kind == "ball":
+        center, radius = fields.floats("center", n), fields.number("radius")
     fields.end()
-    return DomainRecord(kind, n, lower, upper, matrix, offsets)
+    return DomainRecord(kind, n, lower, upper, matrix, offsets, center, radius)
 
 
 def _bounds(lower: object, upper: object, n: int) -> tuple[np.ndarray, np.ndarray]:

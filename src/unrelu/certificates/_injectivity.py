@@ -30,19 +30,20 @@ class InjectivityCertificate(Certificate):
     Rows are homogenised: row ``i < m`` is ``(w_i, b_i)``, row ``m + j`` is ``(g_j, -h_j)`` for the domain
     ``G x <= h``, and the last one, ``m + p``, is ``(0, -1)``.
 
-    A *support* is a set ``C`` of rows with :math:`\sum_{i \in C} \lambda_i row_i = 0` for some
-    ``lambda > 0``: at no point of the domain are all layer rows of ``C`` negative.
-    Let ``F`` be a flat (the rows in some subspace other than R^n) such that all rows outside ``F`` are
-    negative at a point. A node ``(Z, N)`` of the tree speaks of those flats that contain ``Z`` and nothing of
-    ``N``; the root of all. When no node is left open there is no such flat. The nodes, depth first:
+    A node ``(Z, N)`` of the tree speaks of those inner points of the domain at which the rows ``Z`` of the
+    layer are weakly active and the rows ``N`` are not; the root of all. A *support* is a set ``C`` of rows,
+    and a set ``D`` of rows of the layer, with
+    :math:`\sum_{i \in C} \lambda_i row_i = \sum_{i \in D} \lambda_i row_i` for some ``lambda > 0``: where all
+    of ``D`` are weakly active, so is a layer row of ``C``. At a node with ``D`` in ``Z`` it names rows, those
+    of ``C`` outside ``N``, of which one is weakly active; where there are none, the node is void. The nodes,
+    depth first:
 
-    - ``k >= 0``: branch on support ``k``, which has nothing in ``Z``. ``F`` contains a row of it. The
-      children follow, one for each of its layer rows outside ``N``, ascending: ``Z`` and this row, ``N`` and
-      the rows of earlier children. Without children the node is closed.
-    - ``-p``, then ``p >= 1`` supports that have nothing in common with each other, outside ``N``, nor with
-      ``Z``: any choice of one row from each, together with ``Z``, has rank n, or its span holds a row of
-      ``N``, so that ``F`` is none. In general position it is enough that ``|Z| + p >= n``.
-    - `RANK_LEAF`: the same without supports: already the rows ``Z`` are too many.
+    - ``i >= 0``: branch on row ``i`` of the layer. The node ``(Z + i, N)`` follows, and then ``(Z, N + i)``.
+    - ``-p``, then ``p >= 1`` supports with ``D`` in ``Z`` and nothing of ``C`` in ``Z``. In grade ``exact``
+      no two have a row outside ``N`` in common, and any choice of one row from each has rank n together
+      with ``Z``. In general position it is enough to count: when no row is in more than ``c`` of them, the
+      weakly active rows are at least ``|Z| + p / c``; closed if that is more than ``n - 1``.
+    - `RANK_LEAF`: the same without supports: already the rows ``Z`` have rank n.
 
     Attributes:
         layer: The layer.
@@ -50,10 +51,13 @@ class InjectivityCertificate(Certificate):
         grade: ``"exact"``: the rank at every leaf is checked. ``"exact-general-position"``: rows are counted,
             which is right where any n rows of the layer are linearly independent.
         support_starts: Where each support starts, int64, shape ``(s + 1,)``.
-        support_rows: The rows of each support, ascending, int32.
+        support_rows: The rows of each support, ascending, int32; a row ``i`` of ``D`` is written ``-1 - i``.
         tree: The nodes, int32.
         support_weights: For each support ``None``, or ``lambda`` as Fractions where the rows leave a choice
             of it; ``None`` where no support needs them.
+        inner: A point inside of the domain, float64, shape ``(n,)``. Needed only where some ``C`` has neither
+            a row of the layer nor the last one: such a support could also say that the domain has no
+            inner point.
 
     Example:
         >>> import numpy as np
@@ -73,6 +77,7 @@ class InjectivityCertificate(Certificate):
     support_rows: np.ndarray
     tree: np.ndarray
     support_weights: Sequence[np.ndarray | None] | None = None
+    inner: np.ndarray | None = None
 
     def to_fields(self, rows: bool) -> dict[str, Any]:
         """Return the fields as JSON holds them."""
@@ -85,6 +90,7 @@ class InjectivityCertificate(Certificate):
             "entries": len(self.support_rows),
             "nodes": len(self.tree),
             "proof": pack(lengths, self.support_rows.astype(np.int32), self.tree.astype(np.int32)),
+            "inner": None if self.inner is None else self.inner.tolist(),
             "weights": None
             if self.support_weights is None
             else [number_list(w) for w in self.support_weights],
@@ -108,7 +114,8 @@ class InjectivityCertificate(Certificate):
         if (lengths < 1).any() or starts[-1] != len(support_rows):
             refuse(fields.name("proof"), f"supports of {sizes[1]} rows in all", "other lengths")
         weights = None if fields.skip_null("weights") else _read_weights(fields, lengths.tolist())
-        return cls(layer, domain, grade, starts, support_rows, tree, weights)
+        inner = fields.optional_floats("inner", layer.n)
+        return cls(layer, domain, grade, starts, support_rows, tree, weights, inner)
 
 
 def _read_weights(fields: Fields, lengths: list[int]) -> tuple[np.ndarray | None, ...]:

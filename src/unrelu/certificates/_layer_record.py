@@ -167,14 +167,40 @@ class HasRecords(Protocol):
         """Return the numbers of all maps, in order."""
         ...
 
+    def last_record(self) -> LayerRecord | None:
+        """Return the numbers of an affine map at the end, behind which there is no ReLU."""
+        ...
+
 
 @runtime_checkable
 class HasChain(Protocol):
     """Whatever may be a chain of maps: a ``Network``."""
 
-    def chain(self) -> HasRecords:
-        """Return the chain, or raise an ArgumentError that says why there is none."""
+    def stacked(self) -> HasRecords:
+        """Return the chain, whose layers pass on what skips them, or raise an ArgumentError."""
         ...
+
+
+class RecordChain(dict[str, LayerRecord]):
+    """The maps of a chain by name, in order.
+
+    Attributes:
+        affine_end: Whether no ReLU follows the last one.
+    """
+
+    affine_end = False
+
+    def stacked(self) -> RecordChain:
+        """Return the chain itself, so that it may be given where a network is."""
+        return self
+
+    def records(self) -> tuple[LayerRecord, ...]:
+        """Return all maps, in order."""
+        return tuple(self.values())
+
+    def last_record(self) -> LayerRecord | None:
+        """Return the affine map at the end, if there is one."""
+        return self.records()[-1] if self.affine_end else None
 
 
 def layer_fields(layer: LayerRecord | LayerReference, rows: bool) -> dict[str, Any]:

@@ -125,7 +125,7 @@ class Span:
         inner, r = self._inner, len(self.basis)
         if r in {inner.m, len(np.unique(inner.columns))}:
             return True
-        distinct = list({_primitive(row): row for row in self._integers}.values())
+        distinct = list({primitive(row): row for row in self._integers}.values())
         distinct = [row for row in distinct if any(row)]
         if len(distinct) == r:
             return True
@@ -271,7 +271,7 @@ def _identity(size: int) -> flint.fmpz_mat:
     return flint.fmpz_mat(size, size, [int(i == j) for i in range(size) for j in range(size)])
 
 
-def _primitive(row: list[int]) -> tuple[int, ...]:
+def primitive(row: list[int]) -> tuple[int, ...]:
     """Return the shortest multiple of a row whose first entry is positive."""
     common = gcd(*row)
     first = next((v for v in row if v), 1)

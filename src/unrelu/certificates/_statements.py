@@ -7,6 +7,11 @@ import math
 from unrelu.certificates._collision_certificates import CollisionCertificate, NetworkCollisionCertificate
 from unrelu.certificates._format import Certificate
 from unrelu.certificates._injectivity import GRADES, InjectivityCertificate
+from unrelu.certificates._network_certificates import (
+    NetworkInjectivityCertificate,
+    NetworkWitnessCertificate,
+)
+from unrelu.certificates._network_regions import NetworkRegionsCertificate
 from unrelu.certificates._preimage_certificate import PreimageCertificate
 from unrelu.certificates._structure import StructureCertificate
 from unrelu.certificates._witness import WitnessCertificate
@@ -27,6 +32,13 @@ def statement(certificate: Certificate) -> str:
         return f"relu(W x + b) is injective on {certificate.domain.describe()}{assumed}"
     if isinstance(certificate, WitnessCertificate):
         return f"relu(W x + b) is not injective on {certificate.domain.describe()}"
+    if isinstance(certificate, NetworkInjectivityCertificate):
+        assumed = "" if certificate.grade == GRADES[0] else _GENERAL_POSITION
+        return f"{_of_chain(certificate, 'injective')}{assumed}"
+    if isinstance(certificate, NetworkRegionsCertificate):
+        return _of_chain(certificate, "injective")
+    if isinstance(certificate, NetworkWitnessCertificate):
+        return _of_chain(certificate, "not injective")
     return f"a statement of kind {certificate.form!r}"
 
 
@@ -60,3 +72,14 @@ def _of_network(certificate: NetworkCollisionCertificate) -> str:
     where, count = certificate.domain.describe(), len(certificate.layers)
     chain = f"{count} ReLU layers{' and an affine map' if certificate.last else ''}"
     return f"the outputs of {chain} at x and other in {where} differ by at most {certificate.difference!r}"
+
+
+def _of_chain(
+    certificate: NetworkInjectivityCertificate | NetworkRegionsCertificate | NetworkWitnessCertificate,
+    what: str,
+) -> str:
+    count = len(certificate.layers)
+    behind = "" if certificate.last is None else " and an affine map"
+    verb = "is" if count == 1 and not behind else "are"
+    layers = f"{count} ReLU layer{'' if count == 1 else 's'}"
+    return f"{layers}{behind} {verb} {what} on {certificate.domain.describe()}"

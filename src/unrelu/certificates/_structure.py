@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from unrelu.certificates._collision_certificates import check_sizes
-from unrelu.certificates._domain_record import DomainRecord, domain_fields, read_domain
+from unrelu.certificates._domain_record import KINDS, DomainRecord, domain_fields, read_domain
 from unrelu.certificates._fields import Fields, refuse
 from unrelu.certificates._format import Certificate, registered
 from unrelu.certificates._injectivity import GRADES, InjectivityCertificate
@@ -26,12 +26,12 @@ class Block:
 
     Attributes:
         proof: That the layer of these rows and columns alone is injective, on a domain that holds the
-            projection of the whole one. It may name the layer without its numbers.
+            projection of the whole one. It may name the layer without its numbers, and has no blocks itself.
         rows: Row numbers, int64, shape ``(places, m of the block)``.
         columns: Column numbers, int64, shape ``(places, n of the block)``.
     """
 
-    proof: InjectivityCertificate
+    proof: InjectivityCertificate | StructureCertificate
     rows: np.ndarray
     columns: np.ndarray
 
@@ -52,6 +52,10 @@ class StructureCertificate(Certificate):
         pairs: Numbers ``(i, j)`` of opposite rows, int64, shape ``(k, 2)``.
         always: Rows that are weakly active on the whole domain, int64.
         blocks: Blocks of rows and columns.
+        faces: On a polytope, for each row of ``always`` those of the domain that bound it from below: numbers
+            of inequalities, ascending, and their count where the bound is not tight. The row
+            ``(w_i, b_i)``, these ``(g_j, -h_j)``, and then ``(0, -1)`` have one positive dependency.
+            ``None`` on other domains, where the bound is known in closed form.
 
     Example:
         >>> import numpy as np
@@ -69,6 +73,7 @@ class StructureCertificate(Certificate):
     pairs: np.ndarray
     always: np.ndarray
     blocks: tuple[Block, ...] = ()
+    faces: tuple[np.ndarray, ...] | None = None
 
     @property
     def grade(self) -> str:
@@ -83,6 +88,7 @@ class StructureCertificate(Certificate):
             "pairs": len(self.pairs),
             "always": len(self.always),
             "rows": pack(_small(self.pairs), _small(self.always)),
+            "faces": None if self.faces is None else [np.asarray(part).tolist() for part in self.faces],
             "blocks": [
                 {
                     "places": len(block.rows),
@@ -101,16 +107,17 @@ class StructureCertificate(Certificate):
             ArgumentError: If a field is not as expected.
         """
         layer, domain = read_layer(fields.child("layer")), read_domain(fields.child("domain"))
-        check_sizes([layer], domain, fields)
+        check_sizes([layer], domain, fields, KINDS)
         sizes = [2 * fields.whole("pairs", 0, layer.m), fields.whole("always", 0, layer.m)]
         pairs, always = _numbers(fields, "rows", sizes)
         entries = fields.entries("blocks")
         if len(entries) > _MOST_BLOCKS:
             refuse(fields.name("blocks"), f"at most {_MOST_BLOCKS} blocks", f"{len(entries)}")
+        faces = None if fields.skip_null("faces") else _read_faces(fields, sizes[1])
         blocks = tuple(
             _read_block(Fields(entry, f"{fields.name('blocks')}[{k}]")) for k, entry in enumerate(entries)
         )
-        return cls(layer, domain, pairs.reshape(-1, 2), always, blocks)
+        return cls(layer, domain, pairs.reshape(-1, 2), always, blocks, faces)
 
 
 def _small(numbers: np.ndarray) -> np.ndarray:
@@ -123,9 +130,15 @@ def _numbers(fields: Fields, key: str, sizes: list[int]) -> list[np.ndarray]:
     return [array.astype(np.int64) for array in arrays]
 
 
+def _read_faces(fields: Fields, count: int) -> tuple[np.ndarray, ...]:
+    entries = fields.entries("faces", count)
+    return tuple(Fields({"row": entry}, fields.name("faces")).indices("row") for entry in entries)
+
+
 def _read_block(fields: Fields) -> Block:
-    inner = fields.child("proof")
-    proof = InjectivityCertificate.read(inner)
+    value = fields.take("proof")
+    inner = Fields(value, fields.name("proof"))
+    proof = (StructureCertificate if "pairs" in value else InjectivityCertificate).read(inner)
     inner.end()
     places = fields.whole("places", 1)
     m, n = proof.layer.m, proof.layer.n

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from unrelu.certificates._collision_certificates import CollisionCertificate, NetworkCollisionCertificate
@@ -10,12 +10,19 @@ from unrelu.certificates._fields import Fields
 from unrelu.certificates._format import Certificate
 from unrelu.certificates._injectivity import InjectivityCertificate
 from unrelu.certificates._layer_record import HasChain, HasRecord, LayerRecord, LayerReference
+from unrelu.certificates._network_certificates import (
+    NetworkInjectivityCertificate,
+    NetworkWitnessCertificate,
+)
+from unrelu.certificates._network_regions import NetworkRegionsCertificate
 from unrelu.certificates._preimage_certificate import PreimageCertificate
 from unrelu.certificates._statements import statement
 from unrelu.certificates._structure import StructureCertificate
 from unrelu.certificates._verification import NotProvedError, Proved, Verification
 from unrelu.certificates._verify_collision import verify_collision, verify_network_collision
+from unrelu.certificates._verify_network import verify_network_injectivity, verify_network_witness
 from unrelu.certificates._verify_preimage import verify_preimage
+from unrelu.certificates._verify_regions import verify_network_regions
 from unrelu.certificates._witness import WitnessCertificate
 from unrelu.certificates.injective import verify_injective, verify_structure, verify_witness
 from unrelu.errors import ArgumentError
@@ -29,6 +36,14 @@ _CHECKS: dict[type[Any], Callable[[Any, LayerRecord], Proved]] = {
     PreimageCertificate: verify_preimage,
     StructureCertificate: verify_structure,
     WitnessCertificate: verify_witness,
+}
+
+# Kinds of statements about a chain of layers, with an affine map behind them or without.
+_NETWORK_CHECKS: dict[type[Any], Callable[[Any, list[LayerRecord], LayerRecord | None], Proved]] = {
+    NetworkCollisionCertificate: verify_network_collision,
+    NetworkInjectivityCertificate: verify_network_injectivity,
+    NetworkRegionsCertificate: verify_network_regions,
+    NetworkWitnessCertificate: verify_network_witness,
 }
 
 
@@ -72,20 +87,19 @@ def verify(certificate: Certificate, layer: Layers | None = None) -> Verificatio
 
 def _strongest(certificate: Certificate) -> str:
     """Return the grade that a certificate has if no number is rounded."""
-    if isinstance(certificate, InjectivityCertificate | StructureCertificate):
+    kinds = InjectivityCertificate | StructureCertificate | NetworkInjectivityCertificate
+    if isinstance(certificate, kinds):
         return certificate.grade
     return "exact"
 
 
 def _checked(certificate: Certificate, layer: Layers | None) -> tuple[Proved, bool]:
     """Return what is proved, and whether the layers' numbers are the model's own."""
-    if isinstance(certificate, NetworkCollisionCertificate):
-        known = [*certificate.layers, *([] if certificate.last is None else [certificate.last])]
-        given = _chain(layer, len(known))
-        used = [_resolved(one, part) for one, part in zip(known, given, strict=True)]
-        layers = used[: len(certificate.layers)]
-        last = None if certificate.last is None else used[-1]
-        return verify_network_collision(certificate, layers, last), all(one.exact for one in used)
+    for kind, check_network in _NETWORK_CHECKS.items():
+        if isinstance(certificate, kind):
+            maps, has_last = _maps(certificate, layer)
+            layers, last = (maps[:-1], maps[-1]) if has_last else (maps, None)
+            return check_network(certificate, layers, last), all(one.exact for one in maps)
     for kind, check in _CHECKS.items():
         if isinstance(certificate, kind):
             record = _resolved(certificate.layer, layer)
@@ -93,24 +107,42 @@ def _checked(certificate: Certificate, layer: Layers | None) -> tuple[Proved, bo
     raise NotProvedError(f"certificates of kind {certificate.form!r} are not known")
 
 
-def _chain(layer: Layers | None, count: int) -> Sequence[HasRecord | None]:
-    """Return all maps of the network given, in order.
+def _maps(certificate: Any, layer: Layers | None) -> tuple[list[LayerRecord], bool]:
+    """Return the maps of the chain that a certificate names, and whether the last one has no ReLU.
 
     Raises:
-        NotProvedError: If it is no chain of so many maps.
+        NotProvedError: If those of the network given are others.
     """
+    has_last = certificate.last is not None
+    known = [*certificate.layers, *([certificate.last] if has_last else [])]
     if layer is None:
-        return [None] * count
-    if isinstance(layer, HasChain):
-        try:
-            given: Sequence[HasRecord] = layer.chain().records()
-        except ArgumentError as error:
-            raise NotProvedError(str(error)) from None
-    else:
-        given = list(layer.values()) if isinstance(layer, Mapping) else [layer]
-    if len(given) != count:
-        raise NotProvedError(f"the network given has {len(given)} maps, the certificate speaks of {count}")
-    return given
+        return [_resolved(one, None) for one in known], has_last
+    given, affine_end = _given(layer, has_last)
+    prefix = isinstance(certificate, NetworkWitnessCertificate) and not has_last
+    if len(given) != len(known) and not (prefix and len(given) > len(known)):
+        raise NotProvedError(
+            f"the network given has {len(given)} maps, the certificate speaks of {len(known)}"
+        )
+    if len(given) == len(known) and affine_end != has_last:
+        raise NotProvedError("of certificate and network, a ReLU follows the last map of only one")
+    return [_resolved(one, part) for one, part in zip(known, given, strict=False)], has_last
+
+
+def _given(layer: Layers, has_last: bool) -> tuple[list[HasRecord], bool]:
+    """Return all maps of the network given, in order, and whether the last one has no ReLU.
+
+    A mapping that does not say the latter is taken to be as the certificate says.
+
+    Raises:
+        NotProvedError: If it is no chain.
+    """
+    if not isinstance(layer, HasChain):
+        return list(layer.values()) if isinstance(layer, Mapping) else [layer], has_last
+    try:
+        chain = layer.stacked()
+        return list(chain.records()), chain.last_record() is not None
+    except ArgumentError as error:
+        raise NotProvedError(str(error)) from None
 
 
 def _resolved(known: LayerRecord | LayerReference, layer: Layers | None) -> LayerRecord:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from unrelu.certificates._collision_certificates import check_sizes
-from unrelu.certificates._domain_record import DomainRecord, domain_fields, read_domain
+from unrelu.certificates._domain_record import KINDS, DomainRecord, domain_fields, read_domain
 from unrelu.certificates._fields import Fields, number_list, refuse
 from unrelu.certificates._format import Certificate, registered
 from unrelu.certificates._layer_record import LayerRecord, LayerReference, layer_fields, read_layer
@@ -26,7 +26,7 @@ class WitnessCertificate(Certificate):
         domain: The domain.
         x: The point, shape ``(n,)``, float64 or Fractions.
         direction: A vector other than 0 that is orthogonal to the weakly active rows, float64 or Fractions;
-            ``None`` where fewer than n of them are not zero.
+            ``None`` where those that are not zero lie on fewer than n lines.
 
     Example:
         >>> import numpy as np
@@ -60,7 +60,7 @@ class WitnessCertificate(Certificate):
             ArgumentError: If a field is not as expected.
         """
         layer, domain = read_layer(fields.child("layer")), read_domain(fields.child("domain"))
-        check_sizes([layer], domain, fields)
+        check_sizes([layer], domain, fields, KINDS)
         x, direction = fields.numbers("x", layer.n), fields.numbers("direction", layer.n)
         if x is None:
             refuse(fields.name("x"), f"{layer.n} numbers", "null")

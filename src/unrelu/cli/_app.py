@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 
 from unrelu._version import __version__
-from unrelu.cli import _about, _audit, _collide, _decide, _demo, _preimage, _reproduce, _verify
+from unrelu.cli import (
+    _about,
+    _audit,
+    _collide,
+    _decide,
+    _demo,
+    _invert,
+    _preimage,
+    _reproduce,
+    _spectrum,
+    _verify,
+)
 from unrelu.cli._exit import Exit
 from unrelu.errors import UnreluError
 
@@ -25,6 +36,8 @@ app.command("audit")(_audit.audit)
 app.command("preimage")(_preimage.preimage)
 app.command("collide")(_collide.collide)
 app.command("decide")(_decide.decide)
+app.command("spectrum")(_spectrum.spectrum)
+app.command("invert")(_invert.invert)
 app.command("verify")(_verify.verify)
 app.command("demo")(_demo.demo)
 app.command("reproduce")(_reproduce.reproduce)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from unrelu.domains import Domain
     from unrelu.injectivity import Decision, NetworkDecision
-    from unrelu.injectivity._verdict import Proof
+    from unrelu.injectivity._verdict import NetworkProof, Proof
     from unrelu.layers import Network, ReLULayer
 
 GeneralPosition = Annotated[
@@ -155,7 +155,7 @@ def _shapes(model: str, network: Network) -> tuple[tuple[int, ...], tuple[int, .
 
 def _one(
     layer: ReLULayer, domain: Domain, options: dict[str, Any], *, quiet: bool
-) -> tuple[dict[str, Any], Proof | None]:
+) -> tuple[dict[str, Any], Proof | NetworkProof | None]:
     """Decide a layer and tell the answer; return it as JSON holds it, and what proves it."""
     from rich.console import Console
     from rich.markup import escape
@@ -172,8 +172,8 @@ def _one(
 
 def _network(
     network: Network, domain: Domain, options: dict[str, Any], *, quiet: bool
-) -> tuple[dict[str, Any], Proof | None]:
-    """Decide a network and tell the answer, as `_one` does; the proof is that of a layer which settles it."""
+) -> tuple[dict[str, Any], Proof | NetworkProof | None]:
+    """Decide a network and tell the answer, as `_one` does."""
     from rich.console import Console
     from rich.markup import escape
 
@@ -184,16 +184,7 @@ def _network(
     told = f"network: [bold]{answer.verdict}[/]; {escape(answer.reason)}{_pair(answer)}"
     Console(stderr=quiet, soft_wrap=True, highlight=False).print(told)
     layers = [_layer_facts(network[name], decision) for name, decision in answer.layers.items()]
-    return {**_facts(answer), "layers": layers}, _settling(network, answer)
-
-
-def _settling(network: Network, answer: NetworkDecision) -> Proof | None:
-    """Return the proof of the first layer where it refutes the network, or of the only one."""
-    first = network.first_layer
-    if first is None:
-        return None
-    decision = answer.layers[first.name]
-    return decision.certificate if len(network) == 1 or decision.verdict == "not injective" else None
+    return {**_facts(answer), "given": list(answer.given), "layers": layers}, answer.certificate
 
 
 def _table(network: Network, answer: NetworkDecision) -> Table:
@@ -235,7 +226,7 @@ def _layer_facts(layer: ReLULayer, decision: Decision) -> dict[str, Any]:
     return {"layer": layer.name, "n": layer.n, "m": layer.m, "grade": decision.grade, **_facts(decision)}
 
 
-def _save(proof: Proof | None, verdict: str, path: Path, force: bool) -> None:
+def _save(proof: Proof | NetworkProof | None, verdict: str, path: Path, force: bool) -> None:
     from unrelu.output import write_text
 
     if proof is not None:
@@ -244,4 +235,4 @@ def _save(proof: Proof | None, verdict: str, path: Path, force: bool) -> None:
     elif verdict == "unknown":
         typer.echo("no certificate: nothing is proved", err=True)
     else:
-        typer.echo("no certificate: no single layer settles this; choose one by --layer", err=True)
+        typer.echo("no certificate: this is not proved in one piece; choose a layer by --layer", err=True)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.linalg import eigvalsh_tridiagonal
 
 from unrelu.frames._lapack import pbtrf, pbtrs, potrf, potrs
 from unrelu.frames._scaling import SMALLEST, UNIT, power_of_two_below
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
 _GROWTH = 1.03  # of an eigenvalue in one step of Lanczos, below which it counts as found
 _LEAST = 5  # steps of Lanczos, so that a slow start is not taken for the end
-_STEPS = 12  # of Lanczos at most
 
 
 @dataclass(frozen=True)
@@ -41,34 +39,54 @@ class Factor:
 
     def smallest_eigenvalue(self) -> float:
         """Estimate the smallest eigenvalue of ``M``, from above and to some per cent."""
-        return _inverse_lanczos(self.solve, len(self.scale))
+        start = lanczos_start(1, len(self.scale))
+        return float(smallest_eigenvalues(lambda v: self.solve(v[0])[None], start)[0])
 
 
-def _inverse_lanczos(solve: Callable[[np.ndarray], np.ndarray], n: int) -> float:
-    """Estimate the smallest eigenvalue of a matrix by the Lanczos iteration with its inverse."""
-    v = np.random.default_rng(0).standard_normal(n)
-    basis = [v / np.linalg.norm(v)]
-    diagonal: list[float] = []
-    beside: list[float] = []
-    # Sizes are taken relative to the first solution, so that squares stay in range.
-    solution, largest = solve(basis[0]), 0.0
-    unit = float(np.abs(solution).max())
-    if not np.isfinite(unit):
-        return 0.0
-    for _ in range(min(_STEPS, n)):
-        w = solution / unit
-        diagonal.append(float(w @ basis[-1]))
-        before, largest = largest, float(eigvalsh_tridiagonal(np.array(diagonal), np.array(beside))[-1])
+def smallest_eigenvalues(
+    solve: Callable[[np.ndarray], np.ndarray], start: np.ndarray, steps: int = 12
+) -> np.ndarray:
+    """Estimate the smallest eigenvalues of matrices by the Lanczos iteration with their inverses.
+
+    Args:
+        solve: Takes a vector for each matrix, shape ``(matrices, n)``, to the solutions.
+        start: What the first vectors are to be, any but 0, same shape.
+        steps: Number of solutions at most.
+
+    Returns:
+        Estimates from above, 0 where a solution overflowed.
+    """
+    count, n = start.shape
+    basis = [start / np.linalg.norm(start, axis=1, keepdims=True)]
+    # Sizes are taken relative to the first solutions, so that squares stay in range.
+    solution = solve(basis[0])
+    unit = np.abs(solution).max(axis=1)
+    finite = np.isfinite(unit) & (unit > 0)
+    unit[~finite] = 1.0
+    steps = min(steps, n)
+    small = np.zeros((count, steps, steps))
+    largest = before = [0.0] * count
+    for k in range(steps):
+        w = np.where(finite[:, None], solution, 0.0) / unit[:, None]
+        small[:, k, k] = np.einsum("ij,ij->i", w, basis[-1])
+        before, largest = largest, np.linalg.eigvalsh(small[:, : k + 1, : k + 1], UPLO="U")[:, -1].tolist()
         for u in basis:
-            w -= (w @ u) * u
-        beside.append(float(np.linalg.norm(w)))
-        if beside[-1] <= 1e-12 * abs(diagonal[0]):
+            w -= np.einsum("ij,ij->i", w, u)[:, None] * u
+        beside = np.linalg.norm(w, axis=1)
+        ended = beside <= 1e-12 * np.abs(small[:, 0, 0])
+        if (
+            ended | ((k + 1 >= _LEAST) & (np.array(largest) <= _GROWTH * np.array(before)))
+        ).all() or k + 1 == steps:
             break
-        if len(diagonal) >= _LEAST and largest <= _GROWTH * before:
-            break
-        basis.append(w / beside[-1])
+        small[:, k, k + 1] = np.where(ended, 0.0, beside)
+        basis.append(np.where(ended[:, None], 0.0, w / np.where(ended, 1.0, beside)[:, None]))
         solution = solve(basis[-1])
-    return 1 / largest / unit
+    return np.where(finite, 1 / np.where(finite, largest, 1.0) / unit, 0.0)
+
+
+def lanczos_start(count: int, n: int) -> np.ndarray:
+    """Return first vectors for `smallest_eigenvalues`, the same for every matrix and every call."""
+    return np.tile(np.random.default_rng(0).standard_normal(n), (count, 1))
 
 
 def dense_factor(matrix: np.ndarray, terms: int) -> Factor | None:
@@ -80,6 +98,20 @@ def dense_factor(matrix: np.ndarray, terms: int) -> Factor | None:
 
     Returns:
         The factor, or ``None`` where nothing is proved.
+    """
+    scale = certified_cholesky(matrix, terms)
+    return None if scale is None else Factor(lambda v: potrs(matrix, v), scale)
+
+
+def certified_cholesky(matrix: np.ndarray, terms: int) -> np.ndarray | None:
+    """Factor ``D M D - shift I = Rᵀ R`` so that ``D M D - Rᵀ R`` is positive semidefinite, ``R`` as stored.
+
+    Args:
+        matrix: Upper triangle of ``M`` as computed, C-ordered; overwritten by that of ``R``.
+        terms: Number of products summed in an entry.
+
+    Returns:
+        The diagonal of ``D``, ``None`` where nothing is proved.
     """
     n = len(matrix)
     diagonal = matrix.diagonal()
@@ -95,7 +127,7 @@ def dense_factor(matrix: np.ndarray, terms: int) -> Factor | None:
     matrix.flat[:: n + 1] -= _shift(float(np.trace(matrix)), terms, n, scale)
     if potrf(matrix) != 0 or not _all_positive(matrix.diagonal()):
         return None
-    return Factor(lambda v: potrs(matrix, v), scale)
+    return scale
 
 
 def banded_factor(band: np.ndarray, terms: int, order: np.ndarray) -> Factor | None:

@@ -57,6 +57,8 @@ class Frame(ABC):
 
     def adjoint(self, y: np.ndarray) -> np.ndarray:
         """Return ``Wᵀ y`` for each row of ``y``, shape ``(batch, m)`` to ``(batch, n)``."""
+        if isinstance(self.matrix, np.ndarray):
+            return y @ self.matrix
         return np.asarray((self.matrix.T @ y.T).T)
 
     @property

@@ -17,13 +17,14 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_HOMES = {"dsyrk": "cython_blas"}
+_BLAS = {"dsyrk", "ssyrk", "dtrsm", "strsm"}
 
 
 @cache
 def _routine(name: str, arguments: int) -> Callable[..., None]:
     """Return a routine all of whose arguments are pointers."""
-    capsule = import_module(f"scipy.linalg.{_HOMES.get(name, 'cython_lapack')}").__pyx_capi__[name]
+    home = "cython_blas" if name in _BLAS else "cython_lapack"
+    capsule = import_module(f"scipy.linalg.{home}").__pyx_capi__[name]
     api = ctypes.pythonapi
     api.PyCapsule_GetName.restype, api.PyCapsule_GetName.argtypes = ctypes.c_char_p, [ctypes.py_object]
     api.PyCapsule_GetPointer.restype = ctypes.c_void_p
@@ -32,12 +33,19 @@ def _routine(name: str, arguments: int) -> Callable[..., None]:
     return ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * arguments)(address)
 
 
-def _call(name: str, *arguments: bytes | int | float | np.ndarray | ctypes.c_int) -> None:
+def _call(name: str, *arguments: bytes | int | float | np.ndarray | ctypes._SimpleCData) -> None:
     """Call a routine with numbers and letters by reference and arrays by address."""
     kept = [_by_reference(a) for a in arguments]
     _routine(name, len(kept))(
         *(k.ctypes.data if isinstance(k, np.ndarray) else ctypes.addressof(k) for k in kept)
     )
+
+
+def _typed(name: str, dtype: np.dtype, *numbers: float) -> tuple[Any, ...]:
+    """Return the routine's name for a precision, and numbers in it."""
+    if dtype == np.float32:
+        return (f"s{name}", *map(ctypes.c_float, numbers))
+    return (f"d{name}", *map(ctypes.c_double, numbers))
 
 
 def _by_reference(argument: Any) -> Any:
@@ -69,15 +77,18 @@ def columns_product(rows: np.ndarray, add_to: np.ndarray | None = None) -> np.nd
 def rows_product(rows: np.ndarray) -> np.ndarray:
     """Return the upper triangle of ``A Aᵀ`` for a C-ordered ``A`` of shape ``(k, n)``; anything below."""
     k, n = rows.shape
-    out = np.empty((k, k)) if n else np.zeros((k, k))
-    _call("dsyrk", b"L", b"T", k, n, 1.0, rows, max(n, 1), 0.0, out, max(k, 1))
+    out = np.empty((k, k), dtype=rows.dtype) if n else np.zeros((k, k), dtype=rows.dtype)
+    if out.size and n:
+        name, one, zero = _typed("syrk", rows.dtype, 1.0, 0.0)
+        _call(name, b"L", b"T", k, n, one, rows, n, zero, out, k)
     return out
 
 
 def potrf(matrix: np.ndarray) -> int:
     """Factor a symmetric matrix in place; return LAPACK's info, 0 for success."""
     info = ctypes.c_int(0)
-    _call("dpotrf", b"L", len(matrix), matrix, len(matrix), info)
+    (name,) = _typed("potrf", matrix.dtype)
+    _call(name, b"L", len(matrix), matrix, len(matrix), info)
     return info.value
 
 
@@ -85,8 +96,9 @@ def potrs(factor: np.ndarray, v: np.ndarray) -> np.ndarray:
     """Solve with the factor of `potrf`, or a copy of it in single precision, for each row of ``v``."""
     out = np.array(v, dtype=factor.dtype, order="C")
     size = len(factor)
+    (name,) = _typed("potrs", factor.dtype)
     _call(
-        "spotrs" if factor.dtype == np.float32 else "dpotrs",
+        name,
         b"L",
         size,
         out.size // max(size, 1),
@@ -96,6 +108,32 @@ def potrs(factor: np.ndarray, v: np.ndarray) -> np.ndarray:
         max(size, 1),
         ctypes.c_int(0),
     )
+    return out
+
+
+def half_solve(factor: np.ndarray, v: np.ndarray, *, adjoint: bool = False) -> np.ndarray:
+    """Solve ``Rᵀ u = v``, or ``R u = v``, for each row of ``v``, with ``matrix = Rᵀ R`` factored by `potrf`.
+
+    Args:
+        factor: What `potrf` left, shape ``(n, n)``, or a copy of it in single precision.
+        v: Right-hand sides, shape ``(k, n)``.
+        adjoint: Whether ``R u = v`` is meant.
+
+    Returns:
+        Solutions in the factor's precision.
+    """
+    out = np.array(v, dtype=factor.dtype, order="C")
+    k, n = out.shape
+    if out.size:
+        name, one = _typed("trsm", factor.dtype, 1.0)
+        _call(name, b"L", b"L", b"T" if adjoint else b"N", b"N", n, k, one, factor, n, out, n)
+    return out
+
+
+def triangular_inverse(factor: np.ndarray) -> np.ndarray:
+    """Return ``R⁻¹`` for ``R`` of `potrf`, in the upper triangle; anything below."""
+    out = factor.copy()
+    _call("dtrtri", b"L", b"N", len(out), out, max(len(out), 1), ctypes.c_int(0))
     return out
 
 

@@ -9,6 +9,8 @@ import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
+_ROUNDS = 6  # of moving means; more hardly changes who is near whom
+
 
 @dataclass(frozen=True)
 class Branch:
@@ -78,3 +80,21 @@ def _merges(masks: np.ndarray) -> np.ndarray:
     distance = size[:, None] + size - 2 * product
     np.fill_diagonal(distance, 0)
     return linkage(squareform(distance, checks=False), "ward")
+
+
+def clusters(masks: np.ndarray, count: int) -> list[np.ndarray]:
+    """Sort subsets into groups whose members differ little from their mean (Lloyd 1982).
+
+    Args:
+        masks: One subset a row, boolean, shape ``(subsets, m)``; at least one.
+        count: Number of groups at most.
+
+    Returns:
+        Numbers of the subsets, group by group.
+    """
+    ones = masks.astype(np.float32)
+    means = ones[np.linspace(0, len(ones) - 1, count).astype(int)]
+    for _ in range(_ROUNDS):
+        label = (np.square(means).sum(axis=1) - 2 * ones @ means.T).argmin(axis=1)
+        means = np.stack([ones[label == k].mean(axis=0) for k in np.unique(label)])
+    return [np.flatnonzero(label == k) for k in np.unique(label)]

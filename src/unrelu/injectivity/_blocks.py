@@ -19,7 +19,7 @@ from unrelu.certificates.injective import bounds
 if TYPE_CHECKING:
     from unrelu.certificates import LayerRecord
 
-_MOST_WINDOWS = 20_000
+_MOST_WINDOWS = 60_000
 
 
 class Place(NamedTuple):
@@ -80,7 +80,9 @@ def _places(columns: sp.csr_array, common: sp.csc_array, chosen: np.ndarray) -> 
 
 
 def restricted(domain: DomainRecord, columns: np.ndarray) -> DomainRecord | None:
-    """Return the projection of a box, the orthant or R^n to some columns; ``None`` for other domains."""
+    """Return the projection of a box, the orthant, R^n or a ball to some columns; ``None`` for others."""
+    if domain.center is not None:
+        return DomainRecord("ball", len(columns), center=domain.center[columns], radius=domain.radius)
     known = bounds(domain)
     if known is None:
         return None

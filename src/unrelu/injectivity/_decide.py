@@ -62,6 +62,10 @@ def decide(
 
     INJECTIVE holds on a closed domain with its border; NOT_INJECTIVE comes from a point inside of it.
 
+    A network of injective layers is injective; it is not where its first layer is not, or where around a
+    point too few neurons are active. Small networks are decided by all pairs of their linear regions, on the
+    closed domain. Skip connections are allowed; `NetworkDecision` says what normalisations mean.
+
     Args:
         layer: A layer, or a traced network, whose layers are decided on sets that contain all their inputs.
         domain: Where inputs live: a convex domain; all of R^n when ``None``.

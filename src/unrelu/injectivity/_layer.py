@@ -8,20 +8,27 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unrelu.certificates import InjectivityCertificate, StructureCertificate, WitnessCertificate
-from unrelu.certificates.injective import certify_witness
-from unrelu.domains import Ball, Box, Domain, Space
+from unrelu.certificates import (
+    DomainRecord,
+    InjectivityCertificate,
+    StructureCertificate,
+    WitnessCertificate,
+)
+from unrelu.certificates.injective import box_around, certify_witness
+from unrelu.domains import Ball, Domain, Space
 from unrelu.errors import ArgumentError
 from unrelu.frames import frame_of
 from unrelu.frames._signs import in_double
 from unrelu.injectivity._collision import collision_at
+from unrelu.injectivity._scaled import scaled_rows
 from unrelu.injectivity._structure import decide_by_structure
 from unrelu.injectivity._verdict import Decision, Verdict
+from unrelu.injectivity.rational import decide_exactly, point_off_flat
 from unrelu.injectivity.search import search
-from unrelu.injectivity.witness import find_witness
+from unrelu.injectivity.witness import find_witness, inner_point
 
 if TYPE_CHECKING:
-    from unrelu.certificates import DomainRecord, LayerRecord
+    from unrelu.certificates import LayerRecord
     from unrelu.injectivity._verdict import Proof
     from unrelu.layers import ReLULayer
 
@@ -52,39 +59,19 @@ class Options:
 
 
 def decide_layer(layer: ReLULayer, domain: Domain, options: Options) -> Decision:
-    """Decide one layer on a convex domain; Ctrl-C leaves it open."""
+    """Decide one layer on a convex domain; Ctrl-C leaves it open.
+
+    Raises:
+        ArgumentError: If the domain has no inner points and structure does not tell, or does not fit.
+    """
     start = time.monotonic()
     try:
-        if isinstance(domain, Ball):
-            decision = _on_ball(layer, domain, options)
-        else:
+        # Floating point only proposes: what overflows is found out by the exact checks.
+        with np.errstate(all="ignore"):
             decision = _Question(layer, domain, options).answer()
     except KeyboardInterrupt:
         decision = Decision(Verdict.UNKNOWN, "interrupted", interrupted=True)
     return replace(decision, seconds=time.monotonic() - start)
-
-
-def _on_ball(layer: ReLULayer, ball: Ball, options: Options) -> Decision:
-    """Decide the box around a ball, which proves injectivity, and a box inside of it around a witness."""
-    center = ball.center_point(layer.n)
-    around = Box(np.nextafter(center - ball.radius, -np.inf), np.nextafter(center + ball.radius, np.inf))
-    half = replace(options, time_limit=options.time_limit / 2)
-    outer = _Question(layer, around, half).answer()
-    if outer.verdict == Verdict.INJECTIVE:
-        return outer
-    found = find_witness(
-        layer, ball, time_limit=half.time_limit, seed=options.seed, progress=options.progress
-    )
-    if found.found and found.x is not None:
-        # A cube around the witness that the ball contains: its half diagonal is less than what is left.
-        left = ball.radius - float(np.linalg.norm(found.x - center)) * (1 + 1e-12)
-        side = 0.5 * left / np.sqrt(layer.n)
-        if side > 0:
-            inside = _Question(layer, Box(found.x - side, found.x + side), half)
-            decision = inside.refuted(found.x)
-            if decision is not None:
-                return decision
-    return Decision(Verdict.UNKNOWN, f"on the box around the ball: {outer.reason}; no witness in the ball")
 
 
 class _Question:
@@ -93,7 +80,7 @@ class _Question:
     def __init__(self, layer: ReLULayer, domain: Domain, options: Options) -> None:
         self.layer, self.domain, self.options = in_double(layer), domain, options
         self.record = self.layer.record()
-        self.known = domain.record(layer.n)
+        self.known = _record(domain, layer.n)
         self.frame = frame_of(self.layer)
         self.deadline = time.monotonic() + options.time_limit
 
@@ -109,6 +96,7 @@ class _Question:
             return self._decision(Verdict.INJECTIVE, _structure_reason(proof), proof)
         if proof is not None:
             return self._refutation(proof)
+        inner_point(self.domain, self.layer.n)
         n, m = self.layer.n, self.layer.m
         tree = n <= _TREE_COLUMNS and m * n <= _TREE_ENTRIES
         few = m <= _REFUTABLE * n
@@ -120,7 +108,7 @@ class _Question:
         if decision is not None and decision.verdict != Verdict.UNKNOWN:
             return decision
         reason = "" if decision is None else decision.reason
-        found = self._by_witness(self.left) if few or not tree else None
+        found = self._by_witness(self.left) if few or not (tree or m * n > _TREE_ENTRIES) else None
         return found or Decision(Verdict.UNKNOWN, _unknown_reason(reason, n))
 
     def refuted(self, x: np.ndarray) -> Decision | None:
@@ -139,29 +127,37 @@ class _Question:
         return self.refuted(found.x) if found.found and found.x is not None else None
 
     def _by_tree(self) -> Decision:
-        found = _search(self.record, self.known, self.options, self.left)
+        """Search the tree, of a ball on the box around it."""
+        ball = isinstance(self.domain, Ball)
+        found = _search(self.record, self.known, self.options, self.left / 2 if ball else self.left)
+        on_box = "on the box around the ball: " if ball else ""
         if isinstance(found, str):
-            return Decision(Verdict.UNKNOWN, found)
+            return Decision(Verdict.UNKNOWN, on_box + found)
         proof, reason = found
-        if isinstance(proof, WitnessCertificate):
-            return self._refutation(proof)
-        return self._decision(Verdict.INJECTIVE, reason, proof)
+        if not isinstance(proof, WitnessCertificate):
+            return self._decision(Verdict.INJECTIVE, on_box + reason, proof)
+        if ball:
+            return self.refuted(proof.x) or Decision(Verdict.UNKNOWN, f"{on_box}not injective")
+        return self._refutation(proof)
 
     def _part(
         self, layer: LayerRecord, domain: DomainRecord
     ) -> InjectivityCertificate | WitnessCertificate | None:
         """Decide a part of the layer, with a tenth of the time."""
-        if layer.n > _TREE_COLUMNS or layer.m * layer.n > _TREE_ENTRIES:
+        late = time.monotonic() > self.deadline
+        if late or layer.n > _TREE_COLUMNS or layer.m * layer.n > _TREE_ENTRIES:
             return None
         found = _search(layer, domain, self.options, min(self.left, self.options.time_limit / 10))
         return None if isinstance(found, str) else found[0]
 
     def _refutation(self, proof: WitnessCertificate) -> Decision:
         if proof.direction is None:
-            reason = f"at the witness fewer than n = {self.layer.n} rows are weakly active"
+            reason = f"at the witness rows on fewer than n = {self.layer.n} lines are weakly active"
         else:
             reason = "at the witness a direction is orthogonal to all weakly active rows"
-        pair = collision_at(self.layer, self.frame, self.known, proof.x.astype(np.float64))
+        pair = collision_at(self.layer, self.frame, self.known, proof.x)
+        if pair is None:
+            reason += "; no two float64 inputs were found that show it"
         return replace(self._decision(Verdict.NOT_INJECTIVE, reason, proof), collision=pair)
 
     def _decision(self, verdict: Verdict, reason: str, proof: Proof) -> Decision:
@@ -172,15 +168,21 @@ class _Question:
 def _search(
     layer: LayerRecord, domain: DomainRecord, options: Options, seconds: float
 ) -> tuple[InjectivityCertificate | WitnessCertificate, str] | str:
-    """Search the tree; return the proof and a sentence, or why there is none.
+    """Search the tree, of a ball on the box around it; return the proof and a sentence, or why there is none.
 
     Raises:
         KeyboardInterrupt: If Ctrl-C ended the search.
     """
+    deadline = time.monotonic() + seconds
+    around = box_around(domain)
+    if domain.kind == "ball" and around is not None:
+        domain = DomainRecord("box", domain.n, *around)
+    scaled = scaled_rows(layer, domain)
     found = search(
-        _dense(layer),
-        layer.bias,
-        *domain.inequalities(),
+        scaled.rows[:, :-1],
+        scaled.rows[:, -1],
+        scaled.faces[:, :-1],
+        -scaled.faces[:, -1],
         general_position=options.general_position,
         time_limit=seconds,
         n_jobs=options.n_jobs,
@@ -189,20 +191,25 @@ def _search(
     if found.interrupted:
         raise KeyboardInterrupt
     if found.x is not None:
-        proof = certify_witness(layer, domain, found.x)
-        return "a witness is within rounding errors" if proof is None else (proof, found.reason)
-    if found.support_starts is None or found.support_rows is None or found.tree is None:
-        return found.reason
-    certificate = InjectivityCertificate(
-        layer, domain, found.grade, found.support_starts, found.support_rows, found.tree
-    )
-    return certificate, found.reason
+        x = scaled.point(found.x)
+        proof = certify_witness(layer, domain, x) if np.isfinite(x).all() else None
+        if proof is not None:
+            return proof, found.reason
+    inner = None if found.inner is None else scaled.point(found.inner)
+    if found.support_starts is not None and found.support_rows is not None and found.tree is not None:
+        arrays = found.support_starts, found.support_rows, found.tree
+        return InjectivityCertificate(layer, domain, found.grade, *arrays, inner=inner), found.reason
+    answer = _exactly(layer, domain, found.weak, deadline)
+    return found.reason if answer is None else (answer, "decided in rational arithmetic")
 
 
-def _dense(layer: LayerRecord) -> np.ndarray:
-    matrix = np.zeros((layer.m, layer.n))
-    matrix[np.repeat(np.arange(layer.m), np.diff(layer.starts)), layer.columns] = layer.values
-    return matrix
+def _exactly(
+    layer: LayerRecord, domain: DomainRecord, flat: np.ndarray | None, deadline: float
+) -> InjectivityCertificate | WitnessCertificate | None:
+    """Decide what floating point could not, beginning with the flat that it ended at."""
+    x = None if flat is None else point_off_flat(layer, domain, flat)
+    found = None if x is None else certify_witness(layer, domain, x)
+    return found or decide_exactly(layer, domain, deadline)
 
 
 def _structure_reason(proof: StructureCertificate) -> str:
@@ -220,6 +227,12 @@ def _unknown_reason(tree: str, n: int) -> str:
     if tree:
         return f"search tree: {tree}; no input with too few active rows was found"
     return f"n = {n} is too large for a search tree, and no input with too few active rows was found"
+
+
+def _record(domain: Domain, n: int) -> DomainRecord:
+    if isinstance(domain, Ball):
+        return DomainRecord("ball", n, center=domain.center_point(n), radius=domain.radius)
+    return domain.record(n)
 
 
 def check_domain(domain: Domain | None) -> Domain:

@@ -1,28 +1,49 @@
-"""Injectivity of a network from that of its layers, and from points where too few neurons are active."""
+"""Injectivity of a network: by its layers, by points where few neurons are active, by linear regions."""
 
 from __future__ import annotations
 
+import math
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from unrelu.domains import Orthant, Space
+from unrelu.certificates import (
+    InjectivityCertificate,
+    NetworkInjectivityCertificate,
+    NetworkWitnessCertificate,
+    StructureCertificate,
+    WitnessCertificate,
+    verify,
+)
+from unrelu.domains import Ball, Box
 from unrelu.errors import ArgumentError, UnreluError
 from unrelu.frames import frame_of
-from unrelu.injectivity._bounds import input_sets
+from unrelu.injectivity._bounds import around, input_sets
 from unrelu.injectivity._layer import decide_layer
 from unrelu.injectivity._verdict import Decision, NetworkDecision, Verdict
-from unrelu.injectivity._weak_point import weak_point
+from unrelu.injectivity._weak_point import sample_points, weak_point
+from unrelu.injectivity.networks import (
+    decide_by_regions,
+    low_rank_point,
+    narrow_place,
+    of_first_layer,
+)
+from unrelu.injectivity.networks._view import View
+from unrelu.injectivity.witness import inner_point
 from unrelu.layers import ReLULayer
-from unrelu.preimage.collisions import collide
+from unrelu.preimage.collisions import Collision, collide, relative_difference
+from unrelu.preimage.collisions._proof import certify_chain
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from unrelu.domains import Domain
     from unrelu.injectivity._layer import Options
-    from unrelu.layers import Chain, Network
-    from unrelu.preimage.collisions import Collision
+    from unrelu.injectivity._verdict import NetworkProof
+    from unrelu.layers import Chain, LinearMap, Network
 
 
 _INTERRUPTED = Decision(Verdict.UNKNOWN, "interrupted", interrupted=True)
@@ -31,36 +52,25 @@ _INTERRUPTED = Decision(Verdict.UNKNOWN, "interrupted", interrupted=True)
 def decide_network(net: Network, domain: Domain, options: Options) -> NetworkDecision:
     """Decide all layers, then the network.
 
-    All layers injective on sets that contain their inputs: the network is. The first one not injective, or an
-    inner point of a linear region at which the linearisation has too small a rank: it is not.
+    All layers injective on sets that contain their inputs: the network is. The first one not injective, or a
+    point of the domain around which the linearisation has too small a rank: it is not. Otherwise, where the
+    network is small, all pairs of its linear regions decide.
+
+    What skips a layer is passed on by it, so that networks with skip connections are chains too. Behind a
+    normalisation that divides by statistics of the activation the answer is one given these statistics.
     """
     start = time.monotonic()
-    chain, why_not = _chain(net)
-    layers = _decide_layers(net, chain, domain, options)
-    verdict, reason, collision = _whole(net, chain, why_not, layers, domain, options)
-    return NetworkDecision(verdict, reason, layers, collision, time.monotonic() - start)
-
-
-def _chain(net: Network) -> tuple[Chain | None, str]:
-    try:
-        return net.chain(), ""
-    except ArgumentError as error:
-        return None, str(error).removeprefix("network: expected a chain of ReLU layers, but ")
+    view = View.of(net)
+    layers = _decide_layers(net, view.sets(net, domain), options)
+    question = _Question(net, view, layers, domain, options)
+    return replace(question.answer(), seconds=time.monotonic() - start)
 
 
 def _decide_layers(
-    net: Network, chain: Chain | None, domain: Domain, options: Options
+    layers: Mapping[str, ReLULayer], sets: Sequence[Domain], options: Options
 ) -> dict[str, Decision]:
-    if chain is None:
-        relus = {layer.node for layer in net.values()}
-        sets: list[Domain] = [
-            domain if layer.source == net.input_name else Orthant() if layer.source in relus else Space()
-            for layer in net.values()
-        ]
-    else:
-        sets = input_sets(chain, domain)
     decisions: dict[str, Decision] = {}
-    for (name, layer), part in zip(net.items(), sets, strict=True):
+    for (name, layer), part in zip(layers.items(), sets, strict=True):
         stopped = any(decision.interrupted for decision in decisions.values())
         decisions[name] = _INTERRUPTED if stopped else _decided(layer, part, options)
     return decisions
@@ -74,49 +84,170 @@ def _decided(layer: ReLULayer, domain: Domain, options: Options) -> Decision:
         return Decision(Verdict.UNKNOWN, str(error))
 
 
-def _whole(
-    net: Network,
-    chain: Chain | None,
-    why_not: str,
-    layers: dict[str, Decision],
-    domain: Domain,
-    options: Options,
-) -> tuple[Verdict, str, Collision | None]:
-    first = net.first_layer
-    if first is not None and layers[first.name].verdict == Verdict.NOT_INJECTIVE:
-        pair = layers[first.name].collision
-        return Verdict.NOT_INJECTIVE, f"the first layer, {first.name!r}, is not injective", pair
-    stopped = next((name for name, decision in layers.items() if decision.interrupted), None)
-    if stopped is not None:
-        return Verdict.UNKNOWN, f"interrupted at layer {stopped!r}", None
-    if chain is None:
-        return Verdict.UNKNOWN, f"the network is no chain of layers: {why_not}", None
-    left = [name for name, decision in layers.items() if decision.verdict != Verdict.INJECTIVE]
-    if not left and _last_is_injective(chain):
-        return Verdict.INJECTIVE, "all layers are injective on sets that contain their inputs", None
-    found = weak_point(chain, domain, options.seed)
-    if found is not None:
-        x, reason = found
-        return Verdict.NOT_INJECTIVE, reason, _pair(net, x, domain, options)
-    if not left:
-        return (
-            Verdict.UNKNOWN,
-            "the affine map behind the last layer may confuse what layers do not",
-            None,
-        )
-    return Verdict.UNKNOWN, f"layer {left[0]!r}: {_why(layers[left[0]])}", None
+class _Question:
+    """A network whose layers have been decided."""
 
+    def __init__(
+        self, net: Network, view: View, layers: dict[str, Decision], domain: Domain, options: Options
+    ) -> None:
+        self.net, self.view, self.layers, self.domain, self.options = net, view, layers, domain, options
+        self.parts = layers
 
-def _why(decision: Decision) -> str:
-    if decision.verdict == Verdict.NOT_INJECTIVE:
-        return "not injective on a set around its inputs, but perhaps on these"
-    return decision.reason
+    def answer(self) -> NetworkDecision:
+        """Answer by what is cheap first."""
+        return self._by_first_layer() or self._interrupted() or self._by_view()
 
+    def _by_first_layer(self) -> NetworkDecision | None:
+        """Refute the network by its first layer, if that is not injective."""
+        first = self.net.first_layer
+        if first is None or self.layers[first.name].verdict != Verdict.NOT_INJECTIVE:
+            return None
+        decision = self.layers[first.name]
+        proof = decision.certificate
+        known = proof if isinstance(proof, WitnessCertificate) else None
+        whole = of_first_layer(known) if known is not None and self.view.chain is not None else None
+        reason = f"the first layer, {first.name!r}, is not injective"
+        return self._decision(Verdict.NOT_INJECTIVE, reason, whole or known, decision.collision)
 
-def _last_is_injective(chain: Chain) -> bool:
-    if chain.last is None:
+    def _interrupted(self) -> NetworkDecision | None:
+        stopped = next((name for name, decision in self.parts.items() if decision.interrupted), None)
+        if stopped is None:
+            return None
+        return self._decision(Verdict.UNKNOWN, f"interrupted at layer {stopped!r}")
+
+    def _by_view(self) -> NetworkDecision:
+        """Answer by the layers of a chain, by what is known given statistics, or by counting numbers."""
+        if self.view.chain is not None:
+            if self.view.stacked:
+                self._decide_parts(self.view.chain)
+            return self._interrupted() or self._by_chain(self.view.chain)
+        narrow = narrow_place(self.net) if self._has_inner_points() else ""
+        if narrow:
+            return self._decision(Verdict.NOT_INJECTIVE, narrow)
+        if self.view.segments:
+            return self._given_statistics()
+        return self._decision(Verdict.UNKNOWN, self.view.why_not)
+
+    def _has_inner_points(self) -> bool:
+        try:
+            inner_point(self.domain, math.prod(self.net.input_shape))
+        except ArgumentError:
+            return False
         return True
-    rows = frame_of(ReLULayer(chain.last, torch.zeros(chain.last.m, dtype=torch.float64)))
+
+    def _decide_parts(self, chain: Chain) -> None:
+        """Decide the layers together with what they pass on."""
+        named = {layer.name: layer for layer in chain.layers}
+        self.parts = _decide_layers(named, input_sets(chain.layers, self.domain), self.options)
+
+    def _by_chain(self, chain: Chain) -> NetworkDecision:
+        """Answer by all layers, by a point with few active neurons, or by all linear regions."""
+        left = [name for name, decision in self.parts.items() if decision.verdict != Verdict.INJECTIVE]
+        if not left and _is_injective(chain.last):
+            reason = "all layers are injective on sets that contain their inputs"
+            return self._decision(Verdict.INJECTIVE, reason, self._composed(chain))
+        points = sample_points(chain.n, self.domain, self.options.seed)
+        weak = weak_point(chain, self.domain, points)
+        if weak is not None:
+            pair = _pair(self.net, weak.x, self.domain, self.options)
+            return self._decision(Verdict.NOT_INJECTIVE, verify(weak).reason, weak, pair)
+        flat = low_rank_point(chain, self.domain, points)
+        if flat is not None:
+            reason = "around a point the network is affine, and its rank is too small"
+            return self._decision(Verdict.NOT_INJECTIVE, reason, flat, self._pair_of(chain, flat))
+        return self._by_regions(chain, self._why(left))
+
+    def _given_statistics(self) -> NetworkDecision:
+        """Say whether the network is injective given the statistics of its normalisations."""
+        parts = self.view.segments
+        names = tuple(part.node for part in parts if part.normalisation is not None)
+        given = f"given the statistics of {', '.join(map(repr, names))}"
+        left = [name for name, decision in self.layers.items() if decision.verdict != Verdict.INJECTIVE]
+        if left:
+            return self._decision(Verdict.UNKNOWN, f"{given}: {self._why(left)}")
+        for part in parts:
+            if not _is_injective(part.last):
+                where = f"in front of {part.node!r}" if part.node else "at the end"
+                return self._decision(
+                    Verdict.UNKNOWN, f"{given}: the affine map {where} may confuse what layers do not"
+                )
+            if part.normalisation is not None and not bool((part.normalisation.gain != 0).all()):
+                return self._decision(Verdict.UNKNOWN, f"{given}: {part.node!r} multiplies entries by 0")
+        reason = f"{given}: all layers are injective on sets that contain their inputs"
+        return replace(self._decision(Verdict.INJECTIVE, reason), given=names)
+
+    def _composed(self, chain: Chain) -> NetworkInjectivityCertificate | None:
+        proofs = [decision.certificate for decision in self.parts.values()]
+        known = [p for p in proofs if isinstance(p, InjectivityCertificate | StructureCertificate)]
+        if len(known) < len(proofs):
+            return None
+        return NetworkInjectivityCertificate(tuple(known), chain.last_record())
+
+    def _by_regions(self, chain: Chain, why_not: str) -> NetworkDecision:
+        """Decide by all pairs of linear regions, those of a ball in the box around it."""
+        ball = isinstance(self.domain, Ball)
+        box = around(self.domain, chain.n) if ball else None
+        domain = self.domain if box is None else Box(*box)
+        records = [layer.record() for layer in chain.layers]
+        found = decide_by_regions(records, chain.last_record(), domain, self.options.time_limit)
+        if found.proof is None:
+            return self._decision(Verdict.UNKNOWN, f"{why_not}; {found.reason}")
+        if ball and isinstance(found.proof, NetworkWitnessCertificate):
+            return self._decision(Verdict.UNKNOWN, f"{why_not}; on the box around the ball: not injective")
+        if isinstance(found.proof, NetworkWitnessCertificate):
+            pair = self._pair_of(chain, found.proof)
+            return self._decision(Verdict.NOT_INJECTIVE, found.reason, found.proof, pair)
+        return self._decision(Verdict.INJECTIVE, found.reason, found.proof)
+
+    def _pair_of(self, chain: Chain, proof: NetworkWitnessCertificate) -> Collision | None:
+        """Return the pair of a proof, rounded; ``None`` where that leaves the domain, or no distance."""
+        if proof.other is None:
+            return None
+        x, other = (point.astype(np.float64) for point in (proof.x, proof.other))
+        if not all(self.domain.contains(point) for point in (x, other)) or (x == other).all():
+            return None
+        outputs = [chain.output(point) for point in (other, x)]
+        shape = self.net.input_shape
+        return Collision(
+            x=other.reshape(shape),
+            original=x.reshape(shape),
+            distance=float(np.linalg.norm(other - x)),
+            output_difference=relative_difference(*outputs),
+            certificate=certify_chain(chain, self.domain, x, other),
+            reason="rounded from two inputs with exactly the same output",
+            region="across regions",
+        )
+
+    def _why(self, left: list[str]) -> str:
+        if not left:
+            return "the affine map behind the last layer may confuse what layers do not"
+        decision = self.parts[left[0]]
+        told = f"layer {left[0]!r}{' with what skips it' if self.view.stacked else ''}"
+        if decision.verdict == Verdict.NOT_INJECTIVE:
+            return f"{told}: not injective on a set around its inputs, but perhaps on these"
+        return f"{told}: {decision.reason}"
+
+    def _decision(
+        self,
+        verdict: Verdict,
+        reason: str,
+        proof: NetworkProof | None = None,
+        pair: Collision | None = None,
+    ) -> NetworkDecision:
+        grade = "" if proof is None else self._grade(proof)
+        return NetworkDecision(verdict, reason, self.layers, pair, certificate=proof, grade=grade)
+
+    def _grade(self, proof: NetworkProof) -> str:
+        maps = [proof.layer] if isinstance(proof, WitnessCertificate) else [*proof.layers, proof.last]
+        if not all(one is None or one.exact for one in maps):
+            return "float"
+        return proof.grade if isinstance(proof, NetworkInjectivityCertificate) else "exact"
+
+
+def _is_injective(last: LinearMap | None) -> bool:
+    if last is None:
+        return True
+    rows = frame_of(ReLULayer(last, torch.zeros(last.m, dtype=torch.float64)))
     return rows.rank_bounds(np.arange(rows.m))[0] == rows.n
 
 

@@ -9,10 +9,23 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from unrelu.certificates import InjectivityCertificate, StructureCertificate, WitnessCertificate
+    from unrelu.certificates import (
+        InjectivityCertificate,
+        NetworkInjectivityCertificate,
+        NetworkRegionsCertificate,
+        NetworkWitnessCertificate,
+        StructureCertificate,
+        WitnessCertificate,
+    )
     from unrelu.preimage import Collision
 
     Proof: TypeAlias = InjectivityCertificate | StructureCertificate | WitnessCertificate
+    NetworkProof: TypeAlias = (
+        NetworkInjectivityCertificate
+        | NetworkRegionsCertificate
+        | NetworkWitnessCertificate
+        | WitnessCertificate
+    )
 
 
 class Verdict(StrEnum):
@@ -57,8 +70,14 @@ class NetworkDecision:
         reason: Why, in a sentence; where unknown it names the layer or node that is open.
         layers: The answer for each layer, on a set that contains all its inputs. A layer that is not
             injective there refutes the network only if it is the first one.
-        collision: For NOT_INJECTIVE: two inputs with the same output.
+        collision: For NOT_INJECTIVE: two inputs with the same output, in float64.
         seconds: Time spent.
+        certificate: The proof for the whole network, which `unrelu.verify` checks against it; of its first
+            layer where that refutes a network that is no chain. ``None`` where there is none.
+        grade: As for `Decision`, of the certificate.
+        given: For INJECTIVE: nodes that divide by statistics of what they read, such as layer normalisation.
+            Where there are any, the verdict is that of Puthawala et al. 2022: inputs with the same output
+            *and* the same statistics at these nodes are the same. Without the statistics they may differ.
     """
 
     verdict: Verdict
@@ -66,3 +85,6 @@ class NetworkDecision:
     layers: Mapping[str, Decision]
     collision: Collision | None = field(default=None, repr=False)
     seconds: float = 0.0
+    certificate: NetworkProof | None = field(default=None, repr=False)
+    grade: str = ""
+    given: tuple[str, ...] = ()

@@ -1,16 +1,15 @@
-"""An inner point of a linear region at which a network's linearisation cannot have full rank."""
+"""An inner point of the domain around which a network's linearisation cannot have full rank."""
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from unrelu.certificates import preactivations
+from unrelu.certificates import NetworkWitnessCertificate, verify
 from unrelu.domains import Domain, Space
-from unrelu.injectivity.witness import inside
+from unrelu.injectivity._layer import _record
 
 if TYPE_CHECKING:
     from unrelu.layers import Chain
@@ -21,36 +20,42 @@ _EXACT_ENTRIES = 5_000_000  # of all weights: seconds in exact arithmetic
 _TRIALS = 8
 
 
-def weak_point(chain: Chain, domain: Domain, seed: int) -> tuple[np.ndarray, str] | None:
-    """Look for a point in the domain's interior where a layer has fewer than n active neurons, none at 0.
+def weak_point(chain: Chain, domain: Domain, points: np.ndarray) -> NetworkWitnessCertificate | None:
+    """Look for a point in the domain's interior where a layer has fewer than n weakly active neurons.
 
-    Around it the network is affine, of rank below n, so that it is not injective.
+    In a linear region that it borders on the network has a rank below n, so that it is not injective.
 
     Args:
         chain: The network.
         domain: Where its inputs live, a convex set.
-        seed: Of the points.
+        points: Inputs to try, shape ``(count, n)``.
 
     Returns:
-        The point and the reason, checked in exact arithmetic; ``None`` where none was found.
+        What proves it, checked in exact arithmetic; ``None`` where no such point was found.
     """
-    points = _points(chain.n, domain, seed)
-    if sum(len(record.values) for record in chain.records()) > _EXACT_ENTRIES:
+    records, last = [layer.record() for layer in chain.layers], chain.last_record()
+    if sum(len(record.values) for record in records) > _EXACT_ENTRIES:
         return None
-    fewest = np.full(len(points), chain.n if chain.last is None else chain.last.m)
+    counts = np.empty((len(points), len(records)), dtype=np.int64)
     activation = torch.from_numpy(points)
-    for layer in chain.layers:
+    for k, layer in enumerate(chain.layers):
         activation = layer.apply(activation)
-        fewest = np.minimum(fewest, (activation > 0).sum(dim=1).numpy())
-    for k in np.argsort(fewest, kind="stable")[:_TRIALS]:
-        if fewest[k] < chain.n and inside(domain, points[k]):
-            reason = _checked(chain, points[k])
-            if reason:
-                return points[k], reason
+        counts[:, k] = (activation > 0).sum(dim=1).numpy()
+    narrow = last is not None and last.m < chain.n
+    fewest = counts.min(axis=1)
+    for i in np.argsort(fewest, kind="stable")[:_TRIALS]:
+        used = len(records) if narrow else int(counts[i].argmin()) + 1
+        if not narrow and fewest[i] >= chain.n:
+            continue
+        end, known = (last if narrow else None), _record(domain, chain.n)
+        certificate = NetworkWitnessCertificate(tuple(records[:used]), end, known, points[i])
+        if verify(certificate).valid:
+            return certificate
     return None
 
 
-def _points(n: int, domain: Domain, seed: int) -> np.ndarray:
+def sample_points(n: int, domain: Domain, seed: int) -> np.ndarray:
+    """Return points of a domain; where it is unbounded, at several distances."""
     generator = torch.Generator().manual_seed(seed)
     if domain.bounded:
         return domain.sample(_POINTS, n, generator=generator, dtype=torch.float64).numpy()
@@ -58,21 +63,3 @@ def _points(n: int, domain: Domain, seed: int) -> np.ndarray:
     parts = [s * torch.randn(count, n, generator=generator, dtype=torch.float64) for s in _SCALES]
     points = torch.cat(parts)
     return (points if isinstance(domain, Space) else domain.project(points)).numpy()
-
-
-def _checked(chain: Chain, x: np.ndarray) -> str:
-    """Return the reason if it holds in exact arithmetic, else nothing."""
-    active = [_active(z) for z in preactivations([layer.record() for layer in chain.layers], x)]
-    if any(count < 0 for count in active):
-        return ""
-    sizes = {layer.name: count for layer, count in zip(chain.layers, active, strict=True)}
-    name = min(sizes, key=sizes.__getitem__)
-    if sizes[name] < chain.n:
-        return f"around a point {sizes[name]} neurons of layer {name!r} are active, {chain.n} inputs are more"
-    outputs = chain.last.m if chain.last is not None else sizes[name]
-    return f"{outputs} outputs cannot tell {chain.n} inputs apart" if outputs < chain.n else ""
-
-
-def _active(values: list[Fraction]) -> int:
-    """Count positive entries; -1 where one is 0."""
-    return -1 if any(v == 0 for v in values) else sum(v > 0 for v in values)

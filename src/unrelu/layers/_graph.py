@@ -47,6 +47,36 @@ class Value:
 
 
 @dataclass(frozen=True)
+class Normalisation:
+    """``(x - mean) / sqrt(variance + eps)`` by groups of entries, then times a gain, plus an offset.
+
+    Attributes:
+        gain: One factor an entry, flattened.
+        offset: Likewise.
+        count: How many entries share their statistics.
+    """
+
+    gain: torch.Tensor
+    offset: torch.Tensor
+    count: int
+
+    @classmethod
+    def of(
+        cls, shape: Sequence[int], gain: torch.Tensor | None, offset: torch.Tensor | None, count: int
+    ) -> Normalisation:
+        """Spread gain and offset, where there are any, over a tensor of a shape."""
+        one = torch.ones((), dtype=torch.float64)
+        parts = (one if gain is None else gain, 0 * one if offset is None else offset)
+        spread = [part.double().expand(tuple(shape)).reshape(-1) for part in parts]
+        return cls(spread[0], spread[1], count)
+
+
+def identity(t: torch.Tensor) -> torch.Tensor:
+    """Return the tensor itself."""
+    return t
+
+
+@dataclass(frozen=True)
 class Step:
     """One activation to compute: ``function`` of the inputs, stored under ``name``.
 
@@ -57,6 +87,7 @@ class Step:
         function: Takes one ``(batch, *shape)`` tensor an input and returns ``(batch, *shape)``; ``None`` for
             a ReLU.
         shape: Shape of the result at batch size 1.
+        normalisation: What the function is, where it divides by statistics of what it reads.
     """
 
     name: str
@@ -64,6 +95,12 @@ class Step:
     inputs: tuple[Value, ...]
     function: Callable[..., torch.Tensor] | None
     shape: tuple[int, ...]
+    normalisation: Normalisation | None = None
+
+    @property
+    def is_sum(self) -> bool:
+        """Whether it only gives a name to a sum of several activations."""
+        return self.function is identity
 
 
 @dataclass(frozen=True)
@@ -174,7 +211,7 @@ class GraphBuilder:
         if len(terms) == 1:
             return total
         name = self.unique(node[0])
-        self.steps.append(Step(name, node[1], (total,), lambda t: t, total.shape))
+        self.steps.append(Step(name, node[1], (total,), identity, total.shape))
         sources = ", ".join(repr(s) for s in total.sources)
         self._skip(total, name, node[1], f"{verb} several activations ({sources}): affine in no single one")
         return _activation(name, total.shape)
@@ -191,6 +228,7 @@ class GraphBuilder:
         function: Callable[..., torch.Tensor],
         node: tuple[str, str],
         reason: str,
+        normalisation: Normalisation | None = None,
     ) -> Value:
         """Apply a function that is neither affine nor a ReLU; it is listed as not analysed.
 
@@ -199,10 +237,12 @@ class GraphBuilder:
             function: Takes them at batch size 1, each in its own shape, and must allow `torch.vmap`.
             node: Name and operator of the node.
             reason: Why it is not analysed.
+            normalisation: What it is, where it divides by statistics of its only input.
         """
         probe = function(*(torch.zeros(v.shape, dtype=torch.float64) for v in values))
         name = self.unique(node[0])
-        self.steps.append(Step(name, node[1], tuple(values), torch.vmap(function), tuple(probe.shape)))
+        shape = tuple(probe.shape)
+        self.steps.append(Step(name, node[1], tuple(values), torch.vmap(function), shape, normalisation))
         for value in values:
             self._skip(value, name, node[1], reason)
         return _activation(name, tuple(probe.shape))

@@ -14,6 +14,8 @@ from unrelu.errors import ArgumentError, ModelError
 from unrelu.layers._chain import Chain
 from unrelu.layers._graph import GraphBuilder, Skipped, sample_shape
 from unrelu.layers._relu_layer import ReLULayer
+from unrelu.layers._segments import Segment, segments
+from unrelu.layers._stack import stack
 from unrelu.layers.maps import Compose, Diagonal, Reindex
 
 if TYPE_CHECKING:
@@ -34,6 +36,8 @@ class Network(Mapping[str, ReLULayer]):
         skipped: Nodes that no layer's analysis covers, with reasons.
         nodes: For every layer name, the model's nodes folded into it.
         origin: Where the network came from.
+        steps: What is computed, in order: ReLUs, and functions that are neither affine nor a ReLU.
+        output: The network's output, affine in activations.
     """
 
     def __init__(self, build: GraphBuilder, source: Value, output: Value, origin: str) -> None:
@@ -46,19 +50,19 @@ class Network(Mapping[str, ReLULayer]):
         self.input_shape = sample_shape(source.shape)
         self.output_shape = sample_shape(output.shape)
         self._input = source.sources[0]
-        self._steps = tuple(build.steps)
-        self._output = output
+        self.steps = tuple(build.steps)
+        self.output = output
         self._layers: dict[str, ReLULayer] = {}
         self.nodes: dict[str, tuple[str, ...]] = {}
         skipped = list(build.skipped)
-        for step in self._steps:
+        for step in self.steps:
             if step.function is None:
                 skipped += self._add_layer(step)
         skipped += [Skipped(node, op, "affine, but no ReLU follows it") for node, op in output.nodes]
         covered = {node for nodes in self.nodes.values() for node in nodes}
         self.skipped = tuple({s.node: s for s in skipped if s.node not in covered}.values())
         self._by_node = {layer.node: name for name, layer in self._layers.items()}
-        if not any(step.function is None for step in self._steps):
+        if not any(step.function is None for step in self.steps):
             raise ModelError(f"{origin}: the network has no ReLU")
 
     @classmethod
@@ -70,6 +74,10 @@ class Network(Mapping[str, ReLULayer]):
         shape = (1, *layer.out_shape)
         affine = build.affine(source, layer.linear, shape, node, offset=layer.bias, owner=layer.name)
         return cls(build, source, build.relu(affine, layer.node, "relu"), layer.name)
+
+    def name_of(self, step: Step) -> str:
+        """Return the name of the layer that a step belongs to, its own where there is none."""
+        return self._by_node.get(step.name, step.name)
 
     @property
     def input_name(self) -> str:
@@ -97,13 +105,13 @@ class Network(Mapping[str, ReLULayer]):
         """Return the owner's name, with a number behind it for its second layer and those that follow."""
         if base not in self._layers:
             return base
-        owners = {value.owner for step in self._steps for value in step.inputs}
+        owners = {value.owner for step in self.steps for value in step.inputs}
         numbered = (f"{base}_{k}" for k in count(1))
         return next(name for name in numbered if name not in self._layers and name not in owners)
 
     def _not_a_layer(self, source: str, linear: LinearMap) -> str | None:
         """Say why a ReLU is no layer: it acts entry by entry on something that is not an activation."""
-        kind = next((s for s in self._steps if s.name == source), None)
+        kind = next((s for s in self.steps if s.name == source), None)
         if kind is None or kind.function is None or not _is_elementwise(linear):
             return None
         return (
@@ -146,7 +154,7 @@ class Network(Mapping[str, ReLULayer]):
         activations = {self._input: tensor}
         for _ in self._run(activations):
             pass
-        return like(self._output.evaluate(activations).reshape(*batch, *self.output_shape), x)
+        return like(self.output.evaluate(activations).reshape(*batch, *self.output_shape), x)
 
     def chain(self) -> Chain:
         """Return the network as a chain of ReLU layers, with an affine map behind them if there is one.
@@ -155,31 +163,50 @@ class Network(Mapping[str, ReLULayer]):
             ArgumentError: If it is none, naming the first node that reads or does something else.
         """
         self._check_chain()
-        linear, offset = self._output.terms[0][1], self._output.offset.double().cpu()
+        linear, offset = self.output.terms[0][1], self.output.offset.double().cpu()
         layers = tuple(layer.to(device="cpu", dtype=torch.float64) for layer in self.values())
         if isinstance(linear, Reindex) and linear.is_identity and not bool(offset.any()):
             return Chain(layers, None, None)
         return Chain(layers, linear.to(device="cpu", dtype=torch.float64), offset)
 
+    def stacked(self) -> Chain:
+        """Return the network as a chain whose layers also pass on what skips them; see `stack`.
+
+        Raises:
+            ArgumentError: If a node is neither affine nor a ReLU, or the layers would be very large.
+        """
+        try:
+            return self.chain()
+        except ArgumentError:
+            return stack(self)
+
+    def segments(self) -> tuple[Segment, ...]:
+        """Return the parts of the network between normalisations by statistics; see `segments`.
+
+        Raises:
+            ArgumentError: If it is no chain of layers and normalisations.
+        """
+        return segments(self)
+
     def _check_chain(self) -> None:
         expected, source = "network: expected a chain of ReLU layers", self._input
-        for step in self._steps:
+        for step in self.steps:
             if step.function is not None:
                 raise ArgumentError(f"{expected}, but {step.name!r} is {step.operator}")
             if step.inputs[0].sources != (source,):
                 read = ", ".join(map(repr, step.inputs[0].sources))
                 raise ArgumentError(f"{expected}, but {step.name!r} reads {read} and not {source!r} alone")
             source = step.name
-        if self._output.sources != (source,):
-            read = ", ".join(map(repr, self._output.sources))
+        if self.output.sources != (source,):
+            read = ", ".join(map(repr, self.output.sources))
             raise ArgumentError(f"{expected}, but the output reads {read} and not {source!r} alone")
 
     @property
     def first_layer(self) -> ReLULayer | None:
         """The layer through which everything sees the input; ``None`` where there is no such one."""
-        readers = [s for s in self._steps if self._input in {name for v in s.inputs for name in v.sources}]
+        readers = [s for s in self.steps if self._input in {name for v in s.inputs for name in v.sources}]
         layers = [layer for layer in self.values() if layer.source == self._input]
-        only = len(readers) == len(layers) == 1 and self._input not in self._output.sources
+        only = len(readers) == len(layers) == 1 and self._input not in self.output.sources
         return layers[0] if only else None
 
     def walk(self, x: Array) -> Iterator[tuple[ReLULayer, torch.Tensor]]:
@@ -200,8 +227,8 @@ class Network(Mapping[str, ReLULayer]):
 
     def _run(self, activations: dict[str, torch.Tensor]) -> Iterator[tuple[ReLULayer, torch.Tensor]]:
         """Compute the steps in order, forgetting activations that nothing reads any more."""
-        last = self._last_uses()
-        for position, step in enumerate(self._steps):
+        last = self.last_uses()
+        for position, step in enumerate(self.steps):
             inputs = [value.evaluate(activations) for value in step.inputs]
             if step.function is None:
                 # A new tensor: the pre-activation is not overwritten.
@@ -216,12 +243,12 @@ class Network(Mapping[str, ReLULayer]):
             for name in [name for name in activations if last.get(name, -1) <= position]:
                 del activations[name]
 
-    def _last_uses(self) -> dict[str, float]:
+    def last_uses(self) -> dict[str, float]:
         """Return, for every activation, the position of the last step that reads it."""
         last: dict[str, float] = {}
-        for position, step in enumerate(self._steps):
+        for position, step in enumerate(self.steps):
             last |= {name: position for value in step.inputs for name in value.sources}
-        return last | {name: float("inf") for name in self._output.sources}
+        return last | {name: float("inf") for name in self.output.sources}
 
 
 def _is_elementwise(linear: LinearMap) -> bool:

@@ -25,7 +25,14 @@ def proved(weight, bias, domain, **options) -> InjectivityCertificate | None:
     grade = "exact" if options.get("exact", True) else "exact-general-position"
     if prover.failed:
         return None
-    return InjectivityCertificate(LayerRecord.dense(weight, bias), domain, grade, *prover.arrays)
+    layer = LayerRecord.dense(weight, bias)
+    inner = inner_point(domain) if options.get("signs") else None
+    return InjectivityCertificate(layer, domain, grade, *prover.arrays, inner=inner)
+
+
+def inner_point(domain: DomainRecord) -> np.ndarray:
+    """A point inside of one of `domains`."""
+    return np.full(domain.n, {"box": 0.75, "polytope": 0.25 / domain.n}.get(domain.kind, 1.0))
 
 
 def reads(certificate: InjectivityCertificate) -> bool:
@@ -50,7 +57,8 @@ def naively(certificate: InjectivityCertificate) -> bool:
         return False
     supports = [rows[a:b] for a, b in pairwise(starts)]
     tree, exact = certificate.tree.tolist(), certificate.grade == "exact"
-    return is_proof(weight, layer.bias, *certificate.domain.inequalities(), supports, tree, exact)
+    domain = certificate.domain.inequalities()
+    return is_proof(weight, layer.bias, *domain, supports, tree, exact, certificate.inner)
 
 
 def dense(layer: LayerRecord) -> np.ndarray:

@@ -61,3 +61,26 @@ def test_other_domains():
         always_active(LayerRecord.dense(np.zeros((0, 2)), np.zeros(0)), DomainRecord("orthant", 2)).tolist()
         == []
     )
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0**-1000, 2.0**-520, 2.0**500])
+def test_balls(scale, rng):
+    for _ in range(40):
+        weight = rng.integers(-3, 4, (12, 3)).astype(float)
+        bias, center = rng.integers(0, 9, 12).astype(float), rng.integers(-1, 2, 3) / 2
+        radius = float(rng.choice([1.0, 0.5, 1e-200]))
+        expected = []
+        for i, (row, b) in enumerate(zip(weight.tolist(), bias.tolist(), strict=True)):
+            value = sum(
+                (Fraction(p) * Fraction(q) for p, q in zip(row, center.tolist(), strict=True)), Fraction(b)
+            )
+            square = Fraction(radius) ** 2 * sum(Fraction(p) ** 2 for p in row)
+            expected += [i] if any(row) and value >= 0 and value**2 >= square else []
+        ball = DomainRecord("ball", 3, center=center, radius=radius)
+        assert always_active(LayerRecord.dense(weight * scale, bias * scale), ball).tolist() == expected
+
+
+def test_a_ball_touches_a_hyperplane():
+    ball = DomainRecord("ball", 2, center=np.zeros(2), radius=1.0)
+    layer = LayerRecord.dense(np.full((2, 2), [3.0, 4.0]), np.array([5.0, np.nextafter(5.0, 0)]))
+    assert always_active(layer, ball).tolist() == [0]

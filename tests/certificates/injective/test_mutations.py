@@ -9,7 +9,7 @@ from tests.certificates.injective.proofs import dense, domains, naively, proved,
 from tests.reference.cells import small_layer, unspanned_point
 from unrelu.certificates import RANK_LEAF, InjectivityCertificate
 
-MUTATIONS = ("tree", "support_rows", "support_starts", "layer", "bias", "domain", "grade", "length")
+MUTATIONS = ("tree", "support_rows", "support_starts", "layer", "bias", "domain", "grade", "length", "inner")
 
 
 def mutated(certificate: InjectivityCertificate, what: str, rng) -> InjectivityCertificate:
@@ -27,6 +27,10 @@ def mutated(certificate: InjectivityCertificate, what: str, rng) -> InjectivityC
     if what == "domain":
         n = certificate.layer.n
         return dataclasses.replace(certificate, domain=domains(n)[rng.integers(5)])
+    if what == "inner":
+        point = certificate.inner
+        point = None if point is None or rng.integers(4) == 0 else point + rng.integers(-2, 3, len(point))
+        return dataclasses.replace(certificate, inner=point)
     field = what if what != "length" else "tree"
     array = getattr(certificate, field).copy()
     position = rng.integers(len(array)) if len(array) else 0
@@ -36,6 +40,8 @@ def mutated(certificate: InjectivityCertificate, what: str, rng) -> InjectivityC
         )
     elif len(array):
         array[position] = 0 if array[position] == RANK_LEAF else array[position] + rng.choice([-2, -1, 1, 2])
+        if rng.integers(3) == 0:
+            array[position] = -1 - array[position]  # the sign of a row, a node for a leaf
     return dataclasses.replace(certificate, **{field: array})
 
 
@@ -43,10 +49,11 @@ def mutated(certificate: InjectivityCertificate, what: str, rng) -> InjectivityC
 def test_mutations_are_refused_unless_still_a_proof(what):
     rng = np.random.default_rng(MUTATIONS.index(what))
     refused = 0
-    while refused < (40 if what not in {"grade", "domain"} else 5):
+    while refused < (40 if what not in {"grade", "domain", "inner"} else 5):
         weight, bias = small_layer(rng, 2)
         domain = domains(weight.shape[1])[rng.integers(5)]
-        certificate = proved(weight, bias, domain, exact=bool(rng.integers(4)), pack=bool(rng.integers(2)))
+        options = {name: bool(rng.integers(k)) for name, k in (("exact", 4), ("pack", 2), ("signs", 3))}
+        certificate = proved(weight, bias, domain, **options)
         if certificate is None or not len(certificate.support_rows):
             continue
         other = mutated(certificate, what, rng)

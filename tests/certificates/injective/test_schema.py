@@ -1,5 +1,6 @@
 """The JSON of certificates of injectivity against the schema."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -32,7 +33,13 @@ def examples() -> list[Certificate]:
     blocks = StructureCertificate(layer, space, pairs.pairs[:0], pairs.always, (block,))
     flat = LayerRecord.dense(np.array([[1.0, 2.0], [-3.0, -6.0]]), np.zeros(2))
     few = WitnessCertificate(LayerRecord.dense(np.eye(2), np.zeros(2)), space, np.array([-1.0, 1.0]))
-    return [tree, pairs, blocks, few, certify_witness(flat, space, np.zeros(2))]
+    directed = certify_witness(flat, space, np.zeros(2), directed=True)
+    ball = DomainRecord("ball", 2, center=np.zeros(2), radius=1.0)
+    cone = DomainRecord("polytope", 2, matrix=-np.eye(2), offsets=np.zeros(2))
+    shown = (np.array([0]), np.array([1]))
+    faces = StructureCertificate(few.layer, cone, pairs.pairs[:0], np.arange(2), (), shown)
+    on_ball = dataclasses.replace(few, domain=ball, x=np.array([-0.5, 0.5]))
+    return [tree, pairs, blocks, few, directed, faces, on_ball]
 
 
 @pytest.mark.parametrize("certificate", examples(), ids=lambda made: made.form)

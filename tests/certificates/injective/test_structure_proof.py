@@ -201,3 +201,48 @@ def test_every_kind_of_domain_has_pairs(rng):
     for domain in domains(2):
         weight = np.vstack([basis, -basis])
         assert verify(pairs_of(weight, np.zeros(4), [[0, 2], [1, 3]], domain)).valid
+
+
+def test_faces_of_a_polytope_show_rows_that_are_always_active():
+    simplex = DomainRecord(
+        "polytope", 2, matrix=np.array([[-1.0, 0], [0, -1], [1, 1]]), offsets=np.array([0.0, 0, 1])
+    )
+    layer = LayerRecord.dense(np.array([[1.0, 2.0], [-1.0, -1.0]]), np.array([0.0, 1.5]))
+    # (1, 2) is made of the first two faces; 1.5 - x - y of the third one, with 0.5 to spare.
+    faces = (np.array([0, 1]), np.array([2, 3]))
+    certificate = StructureCertificate(layer, simplex, NO_PAIRS, np.arange(2), (), faces)
+    assert same_through_json(certificate).valid
+    for wrong in (faces[::-1], (faces[0], np.array([2])), (faces[0], np.array([1, 3])), faces[:1], None):
+        assert not verify(dataclasses.replace(certificate, faces=wrong)).valid
+    for other in (DomainRecord("space", 2), DomainRecord("ball", 2, center=np.zeros(2), radius=9.0)):
+        assert not verify(dataclasses.replace(certificate, domain=other)).valid
+    lower = dataclasses.replace(layer, bias=np.array([-1e-300, 1.5]))
+    assert not verify(dataclasses.replace(certificate, layer=lower)).valid
+    negative = dataclasses.replace(certificate, faces=(np.array([-1, 1]), faces[1]))
+    assert not verify(negative).valid
+
+
+def test_balls():
+    layer = LayerRecord.dense(np.array([[3.0, 4.0], [1.0, 0.0]]), np.array([5.0, 1.0]))
+    ball = DomainRecord("ball", 2, center=np.zeros(2), radius=1.0)
+    certificate = StructureCertificate(layer, ball, NO_PAIRS, np.arange(2))
+    assert same_through_json(certificate).valid
+    wider = DomainRecord("ball", 2, center=np.zeros(2), radius=np.nextafter(1.0, 2))
+    assert "row 0" in verify(dataclasses.replace(certificate, domain=wider)).reason
+
+
+def test_a_block_on_a_box_that_holds_a_ball(rng):
+    certificate = windowed(rng)
+    block = certificate.blocks[0]
+    kernels, bias = certificate.layer.values[:12].reshape(6, 2), certificate.layer.bias[:6]
+    inner = proved(kernels, bias, DomainRecord("box", 2, -np.ones(2), np.ones(2)))
+    changed = dataclasses.replace(certificate, blocks=(dataclasses.replace(block, proof=inner),))
+    for radius, valid in ((0.999, True), (1.0, False), (1.5, False)):
+        ball = DomainRecord("ball", 5, center=np.zeros(5), radius=radius)
+        assert verify(dataclasses.replace(changed, domain=ball)).valid == valid
+
+
+def test_trees_know_no_balls(rng):
+    proof = windowed(rng).blocks[0].proof
+    ball = DomainRecord("ball", 2, center=np.zeros(2), radius=1.0)
+    assert "domain.kind" in verify(dataclasses.replace(proof, domain=ball)).reason

@@ -16,6 +16,7 @@ from unrelu.certificates import (
     from_json,
     verify,
 )
+from unrelu.certificates.injective._tree import largest_load
 from unrelu.errors import ArgumentError
 
 
@@ -25,7 +26,7 @@ def test_naive_proofs_are_accepted(seed):
     weight, bias = small_layer(rng)
     for domain in domains(weight.shape[1]):
         injective = unspanned_point(weight, bias, *domain.inequalities()) is None
-        certificate = proved(weight, bias, domain, pack=bool(rng.integers(2)))
+        certificate = proved(weight, bias, domain, pack=bool(rng.integers(2)), signs=bool(rng.integers(2)))
         assert (certificate is not None) == injective
         if certificate is not None:
             answer = verify(certificate)
@@ -80,7 +81,7 @@ def test_rank_deficient_rows_are_not_in_general_position():
         "exact-general-position",
         np.array([0, 3, 6]),
         supports,
-        np.array([0, 1, 1, 1], dtype=np.int32),
+        np.array([-2, 0, 1], dtype=np.int32),
     )
     assert "rank 2" in verify(certificate).reason
 
@@ -97,19 +98,67 @@ def test_exact_grade_needs_ranks():
     assert verify(certificate).reason == "tree position 0: 3 rows that may be chosen do not span R^n"
 
 
-def test_a_rank_leaf_may_lean_on_excluded_rows():
-    # Rows 0 and 1 are equal: a flat that contains row 1 contains row 0.
-    weight = np.array([[1.0], [1.0], [-1.0], [-1.0]])
+def test_rows_that_were_chosen_count_with_their_signs_changed():
+    # Rows 0 and 1 are equal: where row 1 is weakly active, so is row 0.
+    weight = np.array([[1.0], [1.0], [-1.0]])
     certificate = InjectivityCertificate(
-        LayerRecord.dense(weight, np.array([0.0, 0.0, 1.0, 1.0])),
+        LayerRecord.dense(weight, np.zeros(3)),
         DomainRecord("space", 1),
         "exact",
-        np.array([0, 3]),
-        np.array([0, 2, 4], dtype=np.int32),
-        np.array([0, RANK_LEAF, RANK_LEAF], dtype=np.int32),
+        np.array([0, 2, 4]),
+        np.array([1, 2, 0, -2], dtype=np.int32),
+        np.zeros(0, dtype=np.int32),
     )
-    assert reads(certificate)
-    assert naively(certificate)
+    trees = {
+        (0, RANK_LEAF, 1, -1, 1, 2, RANK_LEAF, -1, 0): "",
+        (0, RANK_LEAF, -1, 1): "tree position 2: support 1 leans on a row not chosen",
+        (1, 0, -1, 1, -1, 1, -1, 0): "tree position 2: support 1 has a row that was chosen",
+    }
+    for tree, reason in trees.items():
+        changed = dataclasses.replace(certificate, tree=np.array(tree, dtype=np.int32))
+        assert naively(changed) == reads(changed) == (not reason), tree
+        assert reason in verify(changed).reason
+
+
+@pytest.mark.parametrize(("names", "valid"), [(range(5), True), ([0, 1, 2], True), ([0, 1], False)])
+def test_supports_that_overlap_count_less(names, valid):
+    # Rows of a pentagon: each and the two across from it. No row is in more than three of five supports,
+    # in more than two of three: two rows at least are active.
+    angles = 2 * np.pi * np.arange(5) / 5
+    supports = [sorted((k, (k + 2) % 5, (k + 3) % 5)) for k in range(5)]
+    certificate = InjectivityCertificate(
+        LayerRecord.dense(np.column_stack([np.cos(angles), np.sin(angles)]), np.zeros(5)),
+        DomainRecord("space", 2),
+        "exact-general-position",
+        3 * np.arange(6),
+        np.ravel(supports).astype(np.int32),
+        np.array([-len(names), *names], dtype=np.int32),
+    )
+    for tree in (certificate.tree, np.array([-2 * len(names), *names, *names], dtype=np.int32)):
+        changed = dataclasses.replace(certificate, tree=tree)
+        assert reads(changed) == naively(changed) == valid
+        exact = dataclasses.replace(changed, grade="exact")
+        assert verify(exact).reason == "tree position 0: two supports have a row in common"
+
+
+def test_loads():
+    assert [largest_load(sets) for sets in ((), (1, 2, 4), (3, 6, 5), (7, 7, 7, 8))] == [0, 1, 2, 3]
+
+
+def test_an_inner_point_is_checked():
+    # Row 0 is weakly active nowhere inside the orthant; the support says so by a row of the domain alone.
+    certificate = InjectivityCertificate(
+        LayerRecord.dense(np.array([[-1.0], [1.0]]), np.zeros(2)),
+        DomainRecord("orthant", 1),
+        "exact",
+        np.array([0, 2, 4]),
+        np.array([-1, 2, 1, 2], dtype=np.int32),
+        np.array([0, -1, 0, -1, 1], dtype=np.int32),
+    )
+    assert verify(certificate).reason == "support 0 has no row of the layer"
+    assert reads(dataclasses.replace(certificate, inner=np.array([0.5])))
+    for inner in ([0.0], [-1.0], [1.0, 1.0], [np.nan]):
+        assert "inner" in verify(dataclasses.replace(certificate, inner=np.array(inner))).reason
 
 
 def test_positions_are_named():
@@ -117,13 +166,15 @@ def test_positions_are_named():
     layer, space = LayerRecord.dense(weight, np.zeros(4)), DomainRecord("space", 2)
     supports = np.array([0, 2, 4]), np.array([0, 2, 1, 3], dtype=np.int32)
     reasons = {
-        (0, 1, RANK_LEAF, RANK_LEAF, 1, RANK_LEAF): "the tree ends at position 6, with 1 nodes open",
+        (0, 1, RANK_LEAF): "the tree ends at position 3, with 2 nodes open",
         (-2, 0): "the tree ends at position 2, inside of a leaf",
         (-2, 0, 1, 0): "tree position 3: no node is open any more",
-        (0, 0): "tree position 1: support 0 has a row that was chosen before",
-        (-2, 0, 0): "tree position 0: support 0 has a row that was used before",
-        (0, -1, 0): "tree position 1: support 0 has a row that was used before",
-        (2,): "tree position 0: support 2 does not exist",
+        (0, 0): "tree position 1: row 0 was branched on before",
+        (0, -1, 1, 0): "tree position 3: row 0 was branched on before",
+        (4,): "tree position 0: row 4 is in no support",
+        (0, -1, 0): "tree position 1: support 0 has a row that was chosen",
+        (-2, 0, 0): "tree position 0: two supports have a row in common",
+        (-2, 0, 2): "tree position 0: support 2 does not exist",
         (-2, 0, -1): "tree position 0: support -1 does not exist",
         (-1, 0): "tree position 0: 1 rows that may be chosen do not span R^n",
         (RANK_LEAF,): "tree position 0: 0 rows that may be chosen do not span R^n",
@@ -131,8 +182,8 @@ def test_positions_are_named():
     }
     for tree, reason in reasons.items():
         certificate = InjectivityCertificate(layer, space, "exact", *supports, np.array(tree, dtype=np.int32))
+        assert not naively(certificate), tree
         assert verify(certificate).reason == reason
-        assert not naively(certificate)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +191,7 @@ def test_positions_are_named():
     [
         ([0, 1], "support 0: its rows have no unique positive dependency"),
         ([0, 9], "support 0: row 9 does not exist"),
-        ([-1, 2], "support 0: row -1 does not exist"),
+        ([-5, 2], "support 0: row -5 does not exist"),
         ([2, 0], "support 0: its rows do not ascend"),
         ([0, 0], "support 0: its rows do not ascend"),
         ([4, 6], "support 0 has no row of the layer"),

@@ -82,8 +82,11 @@ def test_a_direction_must_not_be_zero_nor_seen():
         LayerRecord.dense(np.array([[1.0, 0.0], [2.0, 0.0]]), np.zeros(2)),
         DomainRecord("space", 2),
     )
+    three = LayerRecord.dense(np.array([[1.0, 0, 0], [0, 1.0, 0], [1.0, 1.0, 0]]), np.zeros(3))
+    undirected = WitnessCertificate(three, DomainRecord("space", 3), np.zeros(3))
+    assert "no direction is given" in verify(undirected).reason
     x = np.array([1.0, 0.0])
-    assert "no direction is given" in verify(WitnessCertificate(layer, space, x)).reason
+    assert "on only 1 lines" in verify(WitnessCertificate(layer, space, x)).reason
     assert verify(WitnessCertificate(layer, space, x, np.array([0.0, 1.0]))).valid
     assert "direction is 0" in verify(WitnessCertificate(layer, space, x, np.zeros(2))).reason
     assert "row 0" in verify(WitnessCertificate(layer, space, x, np.array([1e-300, 1.0]))).reason
@@ -95,3 +98,29 @@ def test_a_wide_layer(rng):
     x = -weight.sum(axis=0) * 1e6
     active = int((weight @ x + layer.bias >= 0).sum())
     assert verify(WitnessCertificate(layer, DomainRecord("space", 300), x)).valid == (active < 300)
+
+
+def test_rows_on_few_lines_need_no_direction(rng):
+    half = rng.standard_normal((4, 5))
+    layer = LayerRecord.dense(np.vstack([half, 2 * half, -half]), np.zeros(12))
+    certificate = certify_witness(layer, DomainRecord("space", 5), np.zeros(5))
+    assert certificate.direction is None
+    assert verify(certificate).reason == "the rows that are weakly active at x lie on only 4 lines"
+
+
+def test_columns_that_no_active_row_uses(rng):
+    weight = rng.standard_normal((900, 400))
+    weight[:, 7] = 0
+    layer, space = LayerRecord.dense(weight, np.ones(900)), DomainRecord("space", 400)
+    certificate = certify_witness(layer, space, np.zeros(400))
+    assert np.flatnonzero(certificate.direction).tolist() == [7]
+    assert verify(certificate).valid
+
+
+def test_witnesses_in_balls():
+    layer = LayerRecord.dense(np.eye(2), np.array([0.8, 0.0]))
+    ball = DomainRecord("ball", 2, center=np.zeros(2), radius=1.0)
+    certificate = WitnessCertificate(layer, ball, np.array([0.0, -0.5]))
+    assert verify(WitnessCertificate.from_json(certificate.to_json())).valid
+    assert verify(certificate).statement == "relu(W x + b) is not injective on a ball of radius 1 in R^2"
+    assert "interior" in verify(dataclasses.replace(certificate, x=np.array([0.0, -1.0]))).reason

@@ -221,3 +221,20 @@ def test_other_domains_are_refused(domain):
 def test_arguments(arguments, message):
     with pytest.raises(ArgumentError, match=message):
         find_witness(gaussian(5, 2, 0), **arguments)
+
+
+@pytest.mark.parametrize(("side", "shift"), [(1.0, 0.0), (1e-2, 0.0), (1.0, 100.0), (1.0, 1e3)])
+def test_polytopes_far_away_and_thin(side, shift, rng):
+    # A box with sides from `side` to 1, turned and moved; rows are such that the question stays the same.
+    n = 30
+    sides = np.geomspace(side, 1.0, n)
+    turn = np.linalg.qr(rng.standard_normal((n, n)))[0]
+    weight = rng.standard_normal((150, n)) / sides @ turn
+    move = shift * rng.standard_normal(n)
+    layer = ReLULayer(weight, 0.8 * rng.standard_normal(150) - weight @ move)
+    G = np.vstack([turn, -turn])
+    domain = Polytope(G, np.tile(sides, 2) + G @ move)
+    found = find_witness(layer, domain, time_limit=15.0)
+    assert found.found
+    check(layer, found)
+    assert domain.contains(found.x)

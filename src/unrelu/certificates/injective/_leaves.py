@@ -14,7 +14,7 @@ from unrelu.certificates._verification import NotProvedError
 from unrelu.certificates.injective._choices import MOST_SETS, singular_choices
 from unrelu.certificates.injective._residues import eliminate, residues_of
 from unrelu.certificates.injective._rows import whole_rows
-from unrelu.certificates.injective._tree import Leaf, members_of
+from unrelu.certificates.injective._tree import Leaf, largest_load, members_of
 
 _LEAVES_AT_ONCE = 1024
 _LEAVES_WAITING = 30_000
@@ -62,6 +62,8 @@ class LeafChecker:
         """
         if not all(leaf.choices):
             return  # a set without a row to choose closes the node
+        if largest_load(leaf.choices) > 1:
+            raise NotProvedError(f"tree position {leaf.position}: two supports have a row in common")
         found = _Choices(leaf, members_of(leaf.chosen), sorted(map(members_of, leaf.choices), key=len))
         if math.prod(found.shape[1:]) > _MOST_CHOICES:
             raise NotProvedError(f"tree position {leaf.position}: more than {_MOST_CHOICES} choices to check")
@@ -87,10 +89,10 @@ class LeafChecker:
 
     def _check(self, leaves: list[_Choices]) -> None:
         for number, picks in self._deficient(leaves):
-            leaf, rows = leaves[number].leaf, [*leaves[number].chosen, *picks]
-            if not self._closes(rows, leaf.excluded):
+            position, rows = leaves[number].leaf.position, [*leaves[number].chosen, *picks]
+            if not self._span(rows):
                 raise NotProvedError(
-                    f"tree position {leaf.position}: {len(rows)} rows that may be chosen do not span R^n"
+                    f"tree position {position}: {len(rows)} rows that may be chosen do not span R^n"
                 )
 
     def _deficient(self, leaves: list[_Choices]) -> Iterator[tuple[int, list[int]]]:
@@ -107,18 +109,10 @@ class LeafChecker:
         for k, chosen in _too_small(stack, [1] * count + widths, 0):
             yield k, names[k, chosen[count:]].tolist()
 
-    def _closes(self, rows: list[int], excluded: int) -> bool:
-        """Say whether rows span R^n, or an excluded row lies in their span; exactly."""
+    def _span(self, rows: list[int]) -> bool:
+        """Say whether rows span R^n, exactly."""
         n = self._rows.shape[1]
-        null, nullity = flint.fmpz_mat(whole_rows(self._rows[rows]) or [[0] * n]).nullspace()
-        if nullity == 0:
-            return True
-        out = list(members_of(excluded))
-        if not out:
-            return False
-        basis = flint.fmpz_mat([[null[i, j] for j in range(nullity)] for i in range(n)])
-        products = (flint.fmpz_mat(whole_rows(self._rows[out])) * basis).tolist()
-        return any(all(v == 0 for v in product) for product in products)
+        return len(rows) >= n and flint.fmpz_mat(whole_rows(self._rows[rows])).rank() == n
 
 
 class _Stack(NamedTuple):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from fractions import Fraction
+
 import numpy as np
 
 from unrelu.certificates._affine import AffineRows
@@ -31,3 +34,11 @@ def dense(rows: Rows) -> np.ndarray:
 def whole_rows(rows: np.ndarray) -> list[list[int]]:
     """Return each row times a power of two as whole numbers, exactly."""
     return integer_rows(Rows.of(rows)).dense()
+
+
+def exact_vector(values: Iterable[Fraction | float]) -> np.ndarray:
+    """Return numbers as an array of Fractions."""
+    exact = [Fraction(v) for v in values]
+    out = np.empty(len(exact), dtype=object)
+    out[:] = exact
+    return out

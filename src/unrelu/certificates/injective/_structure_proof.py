@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from unrelu.certificates._domain_record import DomainRecord
+from unrelu.certificates._domain_record import POLYHEDRA, DomainRecord
 from unrelu.certificates._layer_record import LayerRecord
-from unrelu.certificates._rows import integer_rows
+from unrelu.certificates._rows import Rows, integer_rows
 from unrelu.certificates._span import Span
 from unrelu.certificates._structure import Block, StructureCertificate
 from unrelu.certificates._verification import NotProvedError, Proved, require
-from unrelu.certificates.injective._corners import always_active, bounds
+from unrelu.certificates.injective._corners import always_active, bounds, box_around
+from unrelu.certificates.injective._supports import check_supports
 from unrelu.certificates.injective._tree_proof import verify_injective
 
 
@@ -25,20 +26,53 @@ def verify_structure(certificate: StructureCertificate, layer: LayerRecord) -> P
         require(bool(((rows >= 0) & (rows < layer.m)).all()), f"{name}: a row does not exist")
     for i, j in pairs.tolist():
         _check_pair(layer, i, j)
-    active = np.isin(always, always_active(layer, certificate.domain))
-    if not active.all():
-        raise NotProvedError(f"row {always[~active][0]} is not weakly active on the whole domain, or 0")
+    _check_always(layer, certificate, always)
     covered = np.zeros(layer.n, dtype=bool)
     for number, block in enumerate(certificate.blocks):
         _check_block(f"block {number}", block, layer, certificate.domain)
         covered[block.columns] = True
     left = np.flatnonzero(~covered)
     lines = layer.rows.take(np.concatenate([pairs[:, 0], always])).within(left)
-    rank = Span(lines, integer_rows(lines)).rank if len(left) else 0
+    rank = _rank(lines)
     require(
         rank == len(left), f"the parts were proved to span {rank + covered.sum()} dimensions, not {layer.n}"
     )
     return Proved(exact=True, reason=_summary(certificate))
+
+
+def _rank(rows: Rows) -> int:
+    """Return a proved lower bound of the rank: the sum over connected components, equal ones done once."""
+    label = _components(rows)
+    order = np.argsort(label, kind="stable")
+    columns = np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
+    of_row = label[rows.columns[rows.starts[:-1]]] if rows.m and (np.diff(rows.starts) > 0).all() else None
+    if of_row is None:
+        return Span(rows, integer_rows(rows)).rank
+    order = np.argsort(of_row, kind="stable")
+    limits = np.searchsorted(of_row[order], [label[c[0]] for c in columns] + [rows.n])
+    known: dict[tuple[bytes, ...], int] = {}
+    total = 0
+    for k, part in enumerate(columns):
+        own = rows.take(order[limits[k] : limits[k + 1]]).within(part)
+        key = own.starts.tobytes(), own.columns.tobytes(), own.values.tobytes()
+        if key not in known:
+            known[key] = Span(own, integer_rows(own)).rank
+        total += known[key]
+    return total
+
+
+def _components(rows: Rows) -> np.ndarray:
+    """Return for each column the first column of its connected component."""
+    label, numbers = np.arange(rows.n), rows.numbers
+    while True:
+        least = np.full(rows.m, rows.n)
+        np.minimum.at(least, numbers, label[rows.columns])
+        new = label.copy()
+        np.minimum.at(new, rows.columns, least[numbers])
+        new = new[new]
+        if (new == label).all():
+            return label
+        label = new
 
 
 def _summary(certificate: StructureCertificate) -> str:
@@ -49,6 +83,24 @@ def _summary(certificate: StructureCertificate) -> str:
         (places, "injective blocks"),
     ]
     return f"{', '.join(f'{count} {what}' for count, what in parts if count)} span R^n at every point"
+
+
+def _check_always(layer: LayerRecord, certificate: StructureCertificate, always: np.ndarray) -> None:
+    """Check that rows are weakly active on the whole domain, on a polytope by the faces that show it."""
+    if certificate.faces is None:
+        active = np.isin(always, always_active(layer, certificate.domain))
+        if not active.all():
+            raise NotProvedError(f"row {always[~active][0]} is not weakly active on the whole domain, or 0")
+        return
+    require(certificate.domain.kind in POLYHEDRA, "faces: a ball has none")
+    require(len(certificate.faces) == len(always), "faces: expected an entry for each row of `always`")
+    supports = [
+        np.append(row, layer.m + np.asarray(part))
+        for row, part in zip(always, certificate.faces, strict=True)
+    ]
+    starts = np.cumsum([0, *map(len, supports)])
+    rows = np.concatenate([np.zeros(0, dtype=np.int64), *supports])
+    check_supports(layer, certificate.domain, starts, rows, None)
 
 
 def _check_pair(layer: LayerRecord, i: int, j: int) -> None:
@@ -70,7 +122,7 @@ def _whole_row(layer: LayerRecord, i: int) -> tuple[np.ndarray, list[int], int]:
 
 def _holds_projection(outer: DomainRecord, inner: DomainRecord, columns: np.ndarray) -> bool:
     """Say whether one domain holds the projection of another to some columns."""
-    around, within = bounds(outer), bounds(inner)
+    around, within = bounds(outer), box_around(inner)
     if around is None:
         return False
     low, high = (np.full(inner.n, -np.inf), np.full(inner.n, np.inf)) if within is None else within
@@ -95,7 +147,11 @@ def _check_block(name: str, block: Block, layer: LayerRecord, domain: DomainReco
     if first is None:
         raise NotProvedError(f"{name}: it stands nowhere")
     try:
-        verify_injective(block.proof, first)
+        if isinstance(block.proof, StructureCertificate):
+            require(not block.proof.blocks, "a block within a block")
+            verify_structure(block.proof, first)
+        else:
+            verify_injective(block.proof, first)
     except NotProvedError as error:
         raise NotProvedError(f"{name}: {error}") from None
 

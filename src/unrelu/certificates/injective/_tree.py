@@ -11,28 +11,39 @@ from unrelu.certificates._verification import NotProvedError
 _Node = tuple[int, int]  # the rows Z and N, as bits
 
 
+class Support(NamedTuple):
+    """Layer rows of a support as bits.
+
+    Attributes:
+        plus: Those of which one is weakly active where all of ``minus`` are.
+        minus: The others.
+    """
+
+    plus: int
+    minus: int
+
+
 class Leaf(NamedTuple):
     """A node that counting or ranks must close; sets of rows as bits.
 
     Attributes:
         position: Where it stands in the tree.
         chosen: The rows ``Z``.
-        choices: From each of these sets of rows, not empty, one is to be chosen.
-        excluded: The rows ``N``.
+        choices: A row of each of these sets is weakly active.
     """
 
     position: int
     chosen: int
     choices: tuple[int, ...]
-    excluded: int
 
 
-def replay(tree: list[int], supports: list[int]) -> Iterator[Leaf]:
+def replay(tree: list[int], supports: list[Support], rows: dict[int, int]) -> Iterator[Leaf]:
     """Go through the nodes and yield those that counting or ranks must close.
 
     Args:
         tree: The nodes, depth first, see `InjectivityCertificate`.
-        supports: The layer rows of each support, as bits.
+        supports: The supports.
+        rows: The bit of each row of the layer that is in some support.
 
     Raises:
         NotProvedError: If the tree is no proof; the message names the position.
@@ -44,7 +55,12 @@ def replay(tree: list[int], supports: list[int]) -> Iterator[Leaf]:
             raise NotProvedError(f"the tree ends at position {position}, with {len(open_nodes)} nodes open")
         token, node = tree[position], open_nodes.pop()
         if token >= 0:
-            open_nodes += _children(position, token, supports, node)
+            chosen, excluded = node
+            row = rows.get(token, 0)
+            if not row or row & (chosen | excluded):
+                why = "was branched on before" if row else "is in no support"
+                raise NotProvedError(f"tree position {position}: row {token} {why}")
+            open_nodes += [(chosen, excluded | row), (chosen | row, excluded)]
             position += 1
             continue
         members = [] if token == RANK_LEAF else tree[position + 1 : position + 1 - token]
@@ -56,38 +72,32 @@ def replay(tree: list[int], supports: list[int]) -> Iterator[Leaf]:
         raise NotProvedError(f"tree position {position}: no node is open any more")
 
 
-def _children(position: int, number: int, supports: list[int], node: _Node) -> list[_Node]:
-    """Return a node's children, the first one last."""
-    taken, excluded = node
-    if number >= len(supports):
-        raise NotProvedError(f"tree position {position}: support {number} does not exist")
-    support = supports[number]
-    if support & taken:
-        raise NotProvedError(f"tree position {position}: support {number} has a row that was chosen before")
-    free = support & ~excluded
-    children: list[_Node] = []
-    while free:
-        row = free & -free
-        children.append((taken | row, excluded))
-        excluded |= row
-        free ^= row
-    children.reverse()
-    return children
-
-
-def _leaf(position: int, members: list[int], supports: list[int], node: _Node) -> Leaf:
-    """Check that sets are disjoint."""
+def _leaf(position: int, members: list[int], supports: list[Support], node: _Node) -> Leaf:
+    """Check that supports speak of the node."""
     chosen, excluded = node
-    used, choices = chosen, []
+    choices = []
     for number in members:
         if not 0 <= number < len(supports):
             raise NotProvedError(f"tree position {position}: support {number} does not exist")
-        free = supports[number] & ~excluded
-        if free & used:
-            raise NotProvedError(f"tree position {position}: support {number} has a row that was used before")
-        used |= free
-        choices.append(free)
-    return Leaf(position, chosen, tuple(choices), excluded)
+        plus, minus = supports[number]
+        if minus & ~chosen:
+            raise NotProvedError(f"tree position {position}: support {number} leans on a row not chosen")
+        if plus & chosen:
+            raise NotProvedError(f"tree position {position}: support {number} has a row that was chosen")
+        choices.append(plus & ~excluded)
+    return Leaf(position, chosen, tuple(choices))
+
+
+def largest_load(choices: tuple[int, ...]) -> int:
+    """Return the largest number of sets that have a row in common."""
+    levels: list[int] = []  # the rows in more than 0, 1, ... sets
+    for rows in choices:
+        carried = rows
+        for k, level in enumerate(levels):
+            levels[k], carried = level | carried, level & carried
+        if carried:
+            levels.append(carried)
+    return len(levels)
 
 
 def members_of(bits: int) -> tuple[int, ...]:

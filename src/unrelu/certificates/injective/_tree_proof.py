@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import flint
 import numpy as np
 
+from unrelu.certificates._affine import AffineRows
 from unrelu.certificates._injectivity import GRADES, InjectivityCertificate
 from unrelu.certificates._layer_record import LayerRecord
 from unrelu.certificates._rows import Rows
@@ -13,8 +16,8 @@ from unrelu.certificates._verification import NotProvedError, Proved, require
 from unrelu.certificates.injective._leaves import LeafChecker
 from unrelu.certificates.injective._residues import PRIME, modulo, residues_of
 from unrelu.certificates.injective._rows import dense, whole_rows
-from unrelu.certificates.injective._supports import check_supports
-from unrelu.certificates.injective._tree import replay
+from unrelu.certificates.injective._supports import check_supports, numbers_of
+from unrelu.certificates.injective._tree import Leaf, Support, largest_load, replay
 
 
 def verify_injective(certificate: InjectivityCertificate, layer: LayerRecord) -> Proved:
@@ -42,11 +45,15 @@ def verify_injective(certificate: InjectivityCertificate, layer: LayerRecord) ->
             ("tree", certificate.tree),
         )
     )
-    check_supports(layer, certificate.domain, starts, rows, certificate.support_weights)
-    used = np.unique(rows[rows < layer.m])
+    inner = _has_inner_point(certificate, layer)
+    check_supports(
+        layer, certificate.domain, starts, rows, certificate.support_weights, has_inner_point=inner
+    )
+    used = np.unique(numbers_of(rows))
+    used = used[used < layer.m]
     matrix = dense(layer.rows.take(used))
-    bits = _bits(starts, rows, used, layer.m)
-    leaves = replay(tree.tolist(), bits)
+    supports = _supports(starts, rows, used, layer.m)
+    leaves = replay(tree.tolist(), supports, {row: 1 << k for k, row in enumerate(used.tolist())})
     if certificate.grade == GRADES[0]:
         checker = LeafChecker(matrix)
         for leaf in leaves:
@@ -55,13 +62,35 @@ def verify_injective(certificate: InjectivityCertificate, layer: LayerRecord) ->
     else:
         _refuse_special_position(matrix, used)
         for leaf in leaves:
-            count = leaf.chosen.bit_count() + len(leaf.choices)
-            require(
-                count >= layer.n or not all(leaf.choices),
-                f"tree position {leaf.position}: {count} rows at least, fewer than {layer.n}",
-            )
-    reason = f"{len(bits)} positive dependencies and a tree of {len(tree)} entries were checked"
+            _check_count(leaf, layer.n)
+    reason = f"{len(supports)} positive dependencies and a tree of {len(tree)} entries were checked"
     return Proved(exact=True, reason=reason)
+
+
+def _has_inner_point(certificate: InjectivityCertificate, layer: LayerRecord) -> bool:
+    """Say whether the certificate names an inner point of the domain.
+
+    Raises:
+        NotProvedError: If it is none.
+    """
+    if certificate.inner is None:
+        return False
+    signs = AffineRows(layer, certificate.domain).signs(certificate.inner)
+    require(bool((signs[layer.m :] < 0).all()), "inner: no inner point of the domain")
+    return True
+
+
+def _check_count(leaf: Leaf, n: int) -> None:
+    """Check that more than n - 1 rows are weakly active at a leaf, at every point.
+
+    Raises:
+        NotProvedError: If there may be fewer.
+    """
+    if not all(leaf.choices):
+        return
+    load = max(1, largest_load(leaf.choices))
+    count = leaf.chosen.bit_count() + -(-len(leaf.choices) // load)
+    require(count >= n, f"tree position {leaf.position}: {count} rows at least, fewer than {n}")
 
 
 def _integers(name: str, array: np.ndarray) -> np.ndarray:
@@ -70,15 +99,17 @@ def _integers(name: str, array: np.ndarray) -> np.ndarray:
     return array.astype(np.int64)
 
 
-def _bits(starts: np.ndarray, rows: np.ndarray, used: np.ndarray, m: int) -> list[int]:
+def _supports(starts: np.ndarray, rows: np.ndarray, used: np.ndarray, m: int) -> list[Support]:
     """Return the layer rows of each support as bits, numbered by their place in ``used``."""
-    place = np.searchsorted(used, rows).tolist()
-    of_layer = (rows < m).tolist()
-    limits = starts.tolist()
-    return [
-        sum(1 << place[k] for k in range(limits[i], limits[i + 1]) if of_layer[k])
-        for i in range(len(limits) - 1)
-    ]
+    bits = [1 << k for k in np.searchsorted(used, numbers_of(rows)).tolist()]
+    kinds = np.where(rows < 0, -1, rows < m).tolist()
+    out = []
+    for first, end in pairwise(starts.tolist()):
+        sets = {-1: 0, 0: 0, 1: 0}
+        for k in range(first, end):
+            sets[kinds[k]] |= bits[k]
+        out.append(Support(sets[1], sets[-1]))
+    return out
 
 
 def _refuse_special_position(matrix: np.ndarray, names: np.ndarray) -> None:

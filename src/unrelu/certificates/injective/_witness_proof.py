@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from fractions import Fraction
 
 import flint
 import numpy as np
 
-from unrelu.certificates._affine import AffineRows
 from unrelu.certificates._domain_record import DomainRecord
 from unrelu.certificates._layer_record import LayerRecord
 from unrelu.certificates._rows import IntegerRows, integer_rows, whole
 from unrelu.certificates._span import Span
 from unrelu.certificates._verification import Proved, require
 from unrelu.certificates._witness import WitnessCertificate
+from unrelu.certificates.injective._rows import exact_vector
+from unrelu.certificates.injective._signs import lies_inside, lines_of, signs_at
 
 _ELIMINATION = 300  # columns; seconds
 
@@ -25,17 +25,18 @@ def verify_witness(certificate: WitnessCertificate, layer: LayerRecord) -> Prove
     Raises:
         NotProvedError: If the point lies outside of the open domain, or nothing shows that they do not span.
     """
-    rows = AffineRows(layer, certificate.domain)
-    signs = rows.signs(certificate.x)
-    require(bool((signs[layer.m :] < 0).all()), "x does not lie in the interior of the domain")
-    active = np.flatnonzero(signs[: layer.m] >= 0)
-    active = active[np.diff(layer.starts)[active] > 0]
+    require(lies_inside(certificate.domain, certificate.x), "x does not lie in the interior of the domain")
+    active = np.flatnonzero((signs_at(layer, certificate.x) >= 0) & (np.diff(layer.starts) > 0))
     if certificate.direction is None:
+        if len(active) < layer.n:
+            return Proved(exact=True, reason=f"only {len(active)} rows other than 0 are weakly active at x")
+        lines = lines_of(layer.rows.take(active))
         require(
-            len(active) < layer.n,
-            f"{len(active)} rows are weakly active at x, no fewer than {layer.n}, and no direction is given",
+            lines < layer.n,
+            f"rows on {lines} lines are weakly active at x, no fewer than {layer.n}, "
+            "and no direction is given",
         )
-        return Proved(exact=True, reason=f"only {len(active)} rows other than 0 are weakly active at x")
+        return Proved(exact=True, reason=f"the rows that are weakly active at x lie on only {lines} lines")
     direction, _ = whole(certificate.direction.tolist())
     require(any(direction), "the direction is 0")
     products = integer_rows(layer.rows.take(active)).times(direction)
@@ -61,17 +62,20 @@ def certify_witness(
         The certificate; ``None`` where the point is none of the open domain, the rows span, or elimination
         over the integers would take long (more than some hundred columns).
     """
-    rows = AffineRows(layer, domain)
-    signs = rows.signs(x)
-    active = np.flatnonzero((signs[: layer.m] >= 0) & (np.diff(layer.starts) > 0))
-    if (signs[layer.m :] >= 0).any():
+    if not lies_inside(domain, x):
         return None
+    active = np.flatnonzero((signs_at(layer, x) >= 0) & (np.diff(layer.starts) > 0))
     if len(active) < layer.n and not directed:
         return WitnessCertificate(layer, domain, x)
     chosen = layer.rows.take(active)
+    unused = np.flatnonzero(np.bincount(chosen.columns, minlength=layer.n) == 0)
+    if len(unused):
+        return WitnessCertificate(layer, domain, x, np.eye(1, layer.n, unused[0])[0])
+    if not directed and lines_of(chosen) < layer.n:
+        return WitnessCertificate(layer, domain, x)
     whole_rows = integer_rows(chosen)
     span = Span(chosen, whole_rows)
-    if span.rank == layer.n or layer.n > _ELIMINATION:
+    if layer.n > _ELIMINATION or span.rank == layer.n:
         return None
     null, nullity = flint.fmpz_mat(_basis(span, whole_rows)).nullspace()
     if not nullity:
@@ -80,9 +84,7 @@ def certify_witness(
     if any(whole_rows.times(direction)):
         return None
     common = math.gcd(*direction)
-    exact = np.empty(layer.n, dtype=object)
-    exact[:] = [Fraction(v // common) for v in direction]
-    return WitnessCertificate(layer, domain, x, exact)
+    return WitnessCertificate(layer, domain, x, exact_vector(v // common for v in direction))
 
 
 def _basis(span: Span, rows: IntegerRows) -> list[list[int]]:

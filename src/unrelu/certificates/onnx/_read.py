@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 
-from unrelu.certificates._layer_record import LayerRecord
+from unrelu.certificates._layer_record import RecordChain
 from unrelu.certificates.onnx._model import Node, read_model
 from unrelu.certificates.onnx._operators import OPERATORS, Operand, known_options
 from unrelu.certificates.onnx._values import Value
 from unrelu.errors import ModelError
 
 
-def read_onnx(path: str | os.PathLike[str]) -> dict[str, LayerRecord]:
+def read_onnx(path: str | os.PathLike[str]) -> RecordChain:
     """Read the layers of a chain of affine maps and ReLUs: an independent reading of the model.
 
     Args:
@@ -28,7 +28,7 @@ def read_onnx(path: str | os.PathLike[str]) -> dict[str, LayerRecord]:
     """
     model = read_model(path)
     tensors: dict[str, Operand] = {**model.constants, model.input_name: Value.activation(model.shape)}
-    layers: dict[str, LayerRecord] = {}
+    layers = RecordChain()
     current = model.input_name
     for node in model.nodes:
         missing = [name for name in node.inputs if name and name not in tensors]
@@ -49,6 +49,7 @@ def read_onnx(path: str | os.PathLike[str]) -> dict[str, LayerRecord]:
         raise ModelError(f"{os.fspath(path)}: the output {model.output_name!r} is not that of the last node")
     if not last.plain or last.offset.any():
         layers[model.output_name] = last.record(model.output_name)
+        layers.affine_end = True
     return layers
 
 

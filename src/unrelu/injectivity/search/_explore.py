@@ -1,4 +1,4 @@
-"""The walk through the tree (Froese, Grillo, Skutella 2024): close a node or branch on a support. Compiled.
+"""The walk through the tree (Froese, Grillo, Skutella 2024): close a node or branch on a row. Compiled.
 
 The cache of numba looks at a function's own file only: after a change to a function that is called from
 another file, remove ``__pycache__``.
@@ -10,15 +10,21 @@ import numpy as np
 from numba import njit
 
 from unrelu.certificates import RANK_LEAF
-from unrelu.injectivity.search._bits import count_outside, meet, members_outside, put
+from unrelu.injectivity.search._bits import count_outside, members_outside, put
 from unrelu.injectivity.search._flats import all_complete, close, eliminate
-from unrelu.injectivity.search._pool import inherit, list_all, new_support, pack, sort_by_free, take
+from unrelu.injectivity.search._packing import cover, missing, pack, take
+from unrelu.injectivity.search._pool import inherit, list_all, new_support, sort_by_free
 from unrelu.injectivity.search._state import (
     BASE,
     CHOICES,
+    CHOOSE,
+    DONE,
     ENTERING,
     EXACT,
+    EXCLUDE,
+    LAYERS,
     LEVEL,
+    NEW,
     NODES,
     POOL,
     STREAM,
@@ -27,8 +33,10 @@ from unrelu.injectivity.search._state import (
     State,
 )
 
+BRANCH = -(1 << 30)  # less the row: a branch, in the stream of a walk
 FINISHED, PAUSED, FULL, FOUND = range(4)
 _CLOSED, _OPEN, _WITNESS = range(3)
+_FADING = 0.8  # weight of a row in a support with one more free row, when a row to branch on is chosen
 
 
 @njit(cache=True, nogil=True)
@@ -44,7 +52,7 @@ def explore(t: State, nodes: int) -> int:
         `FOUND` where no support is disjoint from ``Z``: then all other rows are negative at some point.
     """
     stop = t.number[NODES] + nodes
-    margin = t.number[N] + 4
+    margin = LAYERS * t.number[N] + 4
     while t.number[LEVEL] >= 0:
         if not t.number[ENTERING]:
             _go_on(t)
@@ -75,6 +83,7 @@ def enter(t: State, chosen: np.ndarray, excluded: np.ndarray) -> None:
     t.chosen[0], t.excluded[0], t.closure[0] = chosen, excluded, chosen
     rows = np.empty(t.number[M], dtype=np.int64)
     t.number[BASE] = members_outside(t.chosen, 0, np.zeros_like(chosen), rows)
+    t.phase[0], t.share[0] = NEW, 1.0
     t.number[LEVEL], t.number[ENTERING], t.number[STREAM] = 0, 1, 0
 
 
@@ -93,34 +102,38 @@ def set_quotient(t: State, weights: np.ndarray) -> None:
 
 @njit(cache=True, nogil=True)
 def lower_bound(t: State) -> int:
-    """Return how many rows ``F`` has at least at the root of a subtree, by disjoint supports."""
+    """Return how many rows are weakly active at least at the root of a subtree, by disjoint supports."""
     list_all(t)
     sort_by_free(t)
     found = pack(t, -1, t.listed_count[0])
-    while t.number[BASE] + found < t.number[N]:
+    while found < missing(t):
         support = new_support(t, True)
         if support < 0:
             break
         if count_outside(t.pool, support, t.excluded[0]) == 0:
-            return t.number[N]  # there is no such F
+            return int(t.number[N])  # there is no such point
         found = take(t, support, found)
-    return t.number[BASE] + found
+    return int(t.number[BASE] + found)
 
 
 @njit(cache=True, nogil=True)
 def _go_on(t: State) -> None:
     """Enter the next child, or go up."""
     level = t.number[LEVEL]
-    at = t.child_next[level]
-    if at == t.child_count[level]:
+    if t.phase[level] == DONE:
         t.number[LEVEL] -= 1
         return
-    below, row = level + 1, t.child[level, at]
-    t.child_next[level] += 1
+    t.number[ENTERING] = 1
+    row = t.row[level]
+    if t.phase[level] == EXCLUDE:
+        put(t.excluded[level], row)
+        t.share[level] -= t.part[level]
+        return
+    below = level + 1
+    t.phase[level], t.phase[below] = EXCLUDE, NEW
+    t.share[below] = t.part[level]
     t.chosen[below], t.excluded[below] = t.chosen[level], t.excluded[level]
     put(t.chosen[below], row)
-    for k in range(at):
-        put(t.excluded[below], t.child[level, k])
     t.closure[below] = t.chosen[below]
     if t.number[EXACT]:
         t.volume[below] = t.volume[level] * np.abs(t.quotient[level, row]).max()
@@ -128,26 +141,26 @@ def _go_on(t: State) -> None:
         column = eliminate(t.quotient[level], t.is_pivot[level], row, t.quotient[below])
         t.is_pivot[below, column] = True
         close(t.quotient[below], t.volume[below], t.closure[below])
-    t.number[LEVEL], t.number[ENTERING] = below, 1
+    t.number[LEVEL] = below
 
 
 @njit(cache=True, nogil=True)
 def _visit(t: State) -> int:
     """Close a node or branch."""
-    level = t.number[LEVEL]
-    needed = t.number[N] - t.number[BASE] - level
-    if t.number[EXACT] and (needed == 0 or meet(t.closure, level, t.excluded[level])):
+    level, needed = t.number[LEVEL], missing(t)
+    if needed == 0:
         _write(t, RANK_LEAF)
         return _CLOSED
-    if level:
-        inherit(t)
-    else:
-        list_all(t)
+    if t.phase[level] == NEW:
+        if level:
+            inherit(t)
+        else:
+            list_all(t)
     sort_by_free(t)
     known = t.listed_count[level]
     if known and t.free[t.order[0]] == 0:
-        _write(t, t.listed[level, t.order[0]])
-        return _CLOSED
+        t.packed[0] = t.listed[level, t.order[0]]
+        return _write_leaf(t, 1)
     if pack(t, -1, known) == needed and _closes(t, needed):
         return _write_leaf(t, needed)
     support = new_support(t, False)
@@ -157,13 +170,24 @@ def _visit(t: State) -> int:
     while count_outside(t.pool, support, t.excluded[level]):
         if found == needed and _closes(t, needed):
             return _write_leaf(t, needed)
-        support = new_support(t, True) if found < needed and _choices(t, found) <= t.number[CHOICES] else -1
+        more = found < needed and _choices(t, found) <= t.number[CHOICES]
+        support = new_support(t, True) if more else -1
         if support < 0:
-            _branch(t)
-            return _OPEN
+            return _cover_or_branch(t, needed, found)
         found = take(t, support, found)
-    _write(t, support)
-    return _CLOSED
+    t.packed[0] = support
+    return _write_leaf(t, 1)
+
+
+@njit(cache=True, nogil=True)
+def _cover_or_branch(t: State, needed: int, found: int) -> int:
+    """Count with overlaps where that may do; branch on a row."""
+    if not t.number[EXACT] and found == needed - 1:
+        count = cover(t, needed)
+        if count:
+            return _write_leaf(t, count)
+    _branch(t)
+    return _OPEN
 
 
 @njit(cache=True, nogil=True)
@@ -220,25 +244,30 @@ def _closes(t: State, count: int) -> bool:
 
 @njit(cache=True, nogil=True)
 def _branch(t: State) -> None:
-    """Branch on the listed support with the fewest free rows, on rows that many short supports have."""
+    """Branch on the row of most weight in a listed support with the fewest free rows.
+
+    Rows have weight by the short supports that they are in.
+    """
     level = t.number[LEVEL]
     count, bits, excluded = t.listed_count[level], t.listed_bits[level], t.excluded[level]
     weight = np.zeros(t.number[M])
-    members = np.empty(t.columns.shape[0], dtype=np.int64)
+    members = np.empty(len(t.program.cost), dtype=np.int64)
+    fewest = len(members)
     for q in range(count):
         free = members_outside(bits, q, excluded, members)
         t.free[q] = free
+        fewest = min(fewest, free)
         for k in range(free):
-            weight[members[k]] += 0.5**free
-    total = 2.0 * weight.sum()
-    best, least = -1, np.inf
+            weight[members[k]] += _FADING**free
+    best, most = -1, -1.0
     for q in range(count):
-        score = float(t.free[q])
-        if score < least + 0.5:
+        if t.free[q] == fewest:
+            total = 0.0
             for k in range(members_outside(bits, q, excluded, members)):
-                score -= weight[members[k]] / total
-            if score < least:
-                best, least = q, score
-    t.child_count[level] = members_outside(bits, best, excluded, t.child[level])
-    t.child_total[level], t.child_next[level] = t.child_count[level], 0
-    _write(t, t.listed[level, best])
+                total += weight[members[k]]
+            if total > most:
+                best, most = q, total
+    free = members_outside(bits, best, excluded, members)
+    t.row[level] = members[np.argmax(weight[members[:free]])]
+    t.phase[level], t.part[level] = CHOOSE, t.share[level] / free
+    _write(t, BRANCH - t.row[level])

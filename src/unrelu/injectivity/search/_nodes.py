@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from unrelu.injectivity.search._state import ENTERING, LEVEL, State
+from unrelu.injectivity.search._state import DONE, ENTERING, EXCLUDE, LEVEL, State
 
 
 @dataclass(frozen=True)
@@ -17,7 +16,7 @@ class Node:
     Attributes:
         chosen: ``Z`` as bits.
         excluded: ``N`` and the rows of the domain as bits.
-        share: Of the whole tree, when all children of a node are given the same.
+        share: Of the whole tree, when every row of a support that is branched on is given the same.
     """
 
     chosen: np.ndarray
@@ -49,43 +48,28 @@ def pending(state: State, share: float) -> list[Node]:
     level = int(state.number[LEVEL])
     if level < 0:
         return []
-    shares = _shares(state, share)
     nodes = []
     if state.number[ENTERING]:
-        nodes.append(Node(state.chosen[level].copy(), state.excluded[level].copy(), shares[level]))
+        excluded, left = state.excluded[level].copy(), float(state.share[level])
+        nodes.append(Node(state.chosen[level].copy(), excluded, share * left))
         level -= 1
-    for above in range(level, -1, -1):
-        nodes += _children(state, above, shares[above])
-    return nodes
+    return nodes + [_second(state, k, share) for k in range(level, -1, -1) if state.phase[k] == EXCLUDE]
 
 
 def give_away(state: State, share: float) -> list[Node]:
-    """Return the open children of the uppermost node that has some, and take them from the walk.
+    """Return the open child of the uppermost node that has one, and take it from the walk.
 
-    They come after everything that is left to the walk.
+    It comes after everything that is left to the walk.
     """
     level = int(state.number[LEVEL])
-    upper = level if state.number[ENTERING] else level + 1
-    for above in range(upper):
-        nodes = list(_children(state, above, _shares(state, share)[above]))
-        if nodes:
-            state.child_count[above] = state.child_next[above]
-            return nodes
+    for above in range(level if state.number[ENTERING] else level + 1):
+        if state.phase[above] == EXCLUDE:
+            state.phase[above] = DONE
+            return [_second(state, above, share)]
     return []
 
 
-def _children(state: State, level: int, share: float) -> Iterator[Node]:
-    """Yield the children not entered so far of the node at a level."""
-    for at in range(int(state.child_next[level]), int(state.child_count[level])):
-        chosen, excluded = state.chosen[level].copy(), state.excluded[level].copy()
-        chosen |= bits_of(state.child[level, at : at + 1], len(chosen))
-        excluded |= bits_of(state.child[level, :at], len(chosen))
-        yield Node(chosen, excluded, share / float(state.child_total[level]))
-
-
-def _shares(state: State, share: float) -> list[float]:
-    """Return the shares of the nodes on the way to where the walk is, and of the one it is at."""
-    out = [share]
-    for level in range(int(state.number[LEVEL])):
-        out.append(out[-1] / float(state.child_total[level]))
-    return out
+def _second(state: State, level: int, share: float) -> Node:
+    """Return the child of a level's node where its row is excluded."""
+    excluded = state.excluded[level] | bits_of(state.row[level : level + 1], state.excluded.shape[1])
+    return Node(state.chosen[level].copy(), excluded, share * float(state.share[level] - state.part[level]))

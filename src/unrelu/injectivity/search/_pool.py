@@ -1,21 +1,24 @@
-"""Supports that are known: which of them speak of a node, how many are disjoint, and new ones. Compiled."""
+"""Supports that are known, those of them that speak of a node, and new ones. Compiled.
+
+A support says: where all rows of ``D`` are weakly active, so is one of ``C``.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
 
-from unrelu.injectivity.search._bits import count_outside, holds, meet, meet_outside, put
-from unrelu.injectivity.search._simplex import BIG, ZERO, minimise, renew, trade, unwanted
-from unrelu.injectivity.search._state import BASE, LEVEL, POOL, STALE, N, State
+from unrelu.injectivity.search._bits import count_outside, holds, meet, put
+from unrelu.injectivity.search._simplex import ZERO, minimise, renew, trade, unwanted
+from unrelu.injectivity.search._state import LEVEL, POOL, STALE, M, State
 
-_STALE = 300  # pivots after which a tableau is computed afresh
+_STALE = 100  # pivots after which an inverse is computed afresh
 _DOUBTFUL = 1e-7  # weights below are computed afresh
 
 
 @njit(cache=True, nogil=True)
 def inherit(t: State) -> None:
-    """List the supports of the parent's list that are disjoint from ``Z`` and its span."""
+    """List the supports of the list above whose ``C`` is disjoint from ``Z`` and its span."""
     level = t.number[LEVEL]
     above, here, closure = t.listed_bits[level - 1], t.listed_bits[level], t.closure[level]
     found = 0
@@ -33,11 +36,12 @@ def list_all(t: State) -> None:
     """List the supports of the whole pool that have the fewest free rows, as many as fit."""
     level = t.number[LEVEL]
     closure, excluded = t.closure[level], t.excluded[level]
-    most = t.columns.shape[0] + 1
+    words = len(excluded)
+    most = len(t.program.cost)
     free = np.full(t.number[POOL], -1, dtype=np.int64)
     having = np.zeros(most + 1, dtype=np.int64)
     for s in range(t.number[POOL]):
-        if not meet(t.pool, s, closure):
+        if not meet(t.pool, s, closure) and _leans_on(t.pool, s, t.chosen[level]):
             free[s] = count_outside(t.pool, s, excluded)
             having[free[s]] += 1
     room, limit = t.listed.shape[1], 0
@@ -49,7 +53,7 @@ def list_all(t: State) -> None:
         if 0 <= free[s] < limit or (free[s] == limit and room > 0):
             room -= free[s] == limit
             t.listed[level, found] = s
-            t.listed_bits[level, found] = t.pool[s]
+            t.listed_bits[level, found] = t.pool[s, :words]
             found += 1
     t.listed_count[level] = found
 
@@ -60,7 +64,7 @@ def sort_by_free(t: State) -> None:
     level = t.number[LEVEL]
     bits, excluded, free, order = t.listed_bits[level], t.excluded[level], t.free, t.order
     count = t.listed_count[level]
-    place = np.zeros(t.columns.shape[0] + 2, dtype=np.int64)
+    place = np.zeros(len(t.program.cost) + 2, dtype=np.int64)
     for q in range(count):
         free[q] = count_outside(bits, q, excluded)
         place[free[q] + 1] += 1
@@ -72,45 +76,8 @@ def sort_by_free(t: State) -> None:
 
 
 @njit(cache=True, nogil=True)
-def pack(t: State, first: int, sorted_count: int) -> int:
-    """Choose disjoint supports from the sorted list greedily, but ``first`` before all if it is no -1.
-
-    Args:
-        t: The state; ``packed`` and ``used`` are written.
-        first: Number of a support.
-        sorted_count: How many places of the list are sorted.
-
-    Returns:
-        How many were found; no more than close the node.
-    """
-    level = t.number[LEVEL]
-    needed = t.number[N] - t.number[BASE] - level
-    bits, order, excluded, used = t.listed_bits[level], t.order, t.excluded[level], t.used
-    used[:] = 0
-    found = 0
-    if first >= 0:
-        found = take(t, first, found)
-    for q in range(sorted_count):
-        if found == needed:
-            break
-        if not meet_outside(bits, order[q], used, excluded):
-            found = take(t, t.listed[level, order[q]], found)
-    return found
-
-
-@njit(cache=True, nogil=True)
-def take(t: State, support: int, found: int) -> int:
-    """Add a support to the packed ones, and return how many they are."""
-    excluded = t.excluded[t.number[LEVEL]]
-    t.packed[found] = support
-    for w in range(len(excluded)):
-        t.used[w] |= t.pool[support, w] & ~excluded[w]
-    return found + 1
-
-
-@njit(cache=True, nogil=True)
 def new_support(t: State, apart: bool) -> int:
-    """Find a support disjoint from ``Z`` and its span, with few free rows.
+    """Find a support with ``D`` in ``Z``, ``C`` outside of the span of ``Z`` but for N, and few free rows.
 
     Args:
         t: The state.
@@ -119,59 +86,80 @@ def new_support(t: State, apart: bool) -> int:
     Returns:
         Its number in the pool, -1 if there is none.
     """
-    level = t.number[LEVEL]
-    cost, excluded, closure, used = t.cost, t.excluded[level], t.closure[level], t.used
-    for j in range(len(cost)):
-        if holds(excluded, j):
-            cost[j] = 0.0
-        elif holds(closure, j) or (apart and holds(used, j)):
-            cost[j] = BIG
-        else:
-            cost[j] = 1.0
-    t.number[STALE] += minimise(t.tableau, t.basis, t.cost)
-    if unwanted(t.tableau, t.basis, t.cost):
+    p = t.program
+    _state_costs(t, apart)
+    t.number[STALE] += minimise(p)
+    if unwanted(p):
         if apart:
             return -1
         _refresh(t)
-        minimise(t.tableau, t.basis, t.cost)
-        if unwanted(t.tableau, t.basis, t.cost):
+        minimise(p)
+        if unwanted(p):
             return -1
-    t.number[STALE] += trade(t.tableau, t.basis, t.cost)
-    last = len(t.cost)
-    for i in range(len(t.basis)):
-        if t.number[STALE] > _STALE or ZERO < t.tableau[i, last] < _DOUBTFUL:
+    t.number[STALE] += trade(p)
+    last = len(p.basis) - 1
+    for i in range(len(p.basis)):
+        if t.number[STALE] > _STALE or ZERO < p.inverse[i, last] < _DOUBTFUL:
             _refresh(t)
             break
     return _keep(t)
 
 
 @njit(cache=True, nogil=True)
+def _state_costs(t: State, apart: bool) -> None:
+    """Rows of N and of the domain are free of charge; rows of Z are so with their signs changed."""
+    level, m = t.number[LEVEL], t.number[M]
+    cost, use, closure = t.program.cost, t.program.use, t.closure[level]
+    for j in range(len(cost)):
+        cost[j], use[j] = 0.0, 1
+        if j >= m or holds(t.excluded[level], j):
+            continue
+        if holds(t.chosen[level], j):
+            use[j] = -1
+        elif holds(closure, j) or (apart and holds(t.used, j)):
+            use[j] = 0
+        else:
+            cost[j] = 1.0
+
+
+@njit(cache=True, nogil=True)
 def _refresh(t: State) -> None:
-    renew(t.tableau, t.basis, t.columns)
+    renew(t.program)
     t.number[STALE] = 0
 
 
 @njit(cache=True, nogil=True)
 def _keep(t: State) -> int:
     """Add the basic solution's support to the pool and to the lists of this node and those above it."""
-    new, last = t.number[POOL], len(t.cost)
+    p, new = t.program, t.number[POOL]
+    level, last, words = t.number[LEVEL], len(p.basis) - 1, t.excluded.shape[1]
     t.pool[new] = 0
-    for i in range(len(t.basis)):
-        if t.tableau[i, last] > ZERO and t.basis[i] < last:
-            put(t.pool[new], t.basis[i])
-    level = t.number[LEVEL]
+    for i in range(len(p.basis)):
+        if p.inverse[i, last] > ZERO and p.basis[i] >= 0:
+            put(t.pool[new, :words] if p.signs[i] > 0 else t.pool[new, words:], p.basis[i])
     bits = t.listed_bits[level]
     for q in range(t.listed_count[level]):
-        if bits[q, 0] == t.pool[new, 0] and (bits[q] == t.pool[new]).all():
+        if bits[q, 0] == t.pool[new, 0] and (bits[q] == t.pool[new, :words]).all():
             return t.listed[level, q]
     t.number[POOL] += 1
     room = t.listed.shape[1]
-    for above in range(level + 1):
+    for above in range(level, -1, -1):
+        if not _leans_on(t.pool, new, t.chosen[above]):
+            break
         place = t.listed_count[above]
         if place < room:
             t.listed_count[above] += 1
         else:
             place = new * 7919 % room  # any one makes room
         t.listed[above, place] = new
-        t.listed_bits[above, place] = t.pool[new]
+        t.listed_bits[above, place] = t.pool[new, :words]
     return new
+
+
+@njit(cache=True, nogil=True)
+def _leans_on(pool: np.ndarray, k: int, chosen: np.ndarray) -> bool:
+    """Say whether ``D`` of support ``k`` is in ``Z``."""
+    words, missing = len(chosen), np.uint64(0)
+    for w in range(words):
+        missing |= pool[k, words + w] & ~chosen[w]
+    return not missing

@@ -23,7 +23,7 @@ class Problem:
         homogeneous: Whether all biases are 0 and there is no domain: the last coordinate is left out.
         stacked: Homogenised rows: of the layer ``(w_i, b_i)``, of the domain ``(g_j, -h_j)``, and ``(0, -1)``
             as the last one; only ``W`` where homogeneous.
-        columns: Unit rows in coordinates in which they are spread evenly, as columns over a row of ones.
+        vectors: Unit rows in coordinates in which they are spread evenly.
         weights: ``W`` alone in such coordinates, unit rows, or 0; shape ``(m, rank W)``.
         lift: From a point of the first kind of coordinates to homogeneous ones, shape ``(n [+ 1], rank)``.
     """
@@ -34,7 +34,7 @@ class Problem:
     domain_offsets: np.ndarray
     homogeneous: bool
     stacked: np.ndarray
-    columns: np.ndarray
+    vectors: np.ndarray
     weights: np.ndarray
     lift: np.ndarray
 
@@ -61,9 +61,8 @@ def problem_of(
         last = np.append(np.zeros(rows.shape[1]), -1.0)
         stacked = np.concatenate([layer, domain, last[None]])
     spread, lift = _spread(stacked)
-    columns = np.concatenate([spread.T, np.ones((1, len(spread)))])
     return Problem(
-        rows, bias, domain_rows, domain_offsets, homogeneous, stacked, columns, _spread(rows)[0], lift
+        rows, bias, domain_rows, domain_offsets, homogeneous, stacked, spread, _spread(rows)[0], lift
     )
 
 

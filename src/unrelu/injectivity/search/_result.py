@@ -22,11 +22,14 @@ class SearchResult:
         tree: The same.
         x: For ``"witness"``: a point inside of the domain, shape ``(n,)``.
         weak: For ``"witness"``: the rows that are weakly active there, decided exactly; they do not span R^n.
+            For ``"unknown"``: rows that may be the only ones that are active somewhere, and do not span,
+            where floating point found no such point.
         bound: Every flat outside of which all rows are negative somewhere is known to have at least this
             rank, counted in general position where the search was; n where injective.
         nodes: Nodes of the tree that were entered.
         seconds: Time spent.
         interrupted: Whether Ctrl-C ended the search.
+        inner: A point inside of the domain, shape ``(n,)``, where the proof needs one.
     """
 
     verdict: str
@@ -41,3 +44,4 @@ class SearchResult:
     nodes: int
     seconds: float
     interrupted: bool = False
+    inner: np.ndarray | None = None

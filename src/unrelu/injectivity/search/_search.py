@@ -25,13 +25,14 @@ from unrelu.injectivity.search._proof import (
 )
 from unrelu.injectivity.search._result import SearchResult
 from unrelu.injectivity.search._walk import Walk, bound_of
-from unrelu.injectivity.search._witness import witness
+from unrelu.injectivity.search._witness import inner_point, witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _CHOICES = 100_000  # sets of rows that a leaf of grade exact may stand for
 _INTERRUPTED, _LATE = "interrupted", "the time is up"
+_AFTER = 0.1  # seconds after the end in which a bound is looked for
 _LONGER = 20.0  # how much longer than the first proof an exact one may take
 
 
@@ -161,20 +162,27 @@ def _decide(problem: Problem, exact: bool, options: _Options, begin: float) -> S
         found = witness(problem, flat)
         if found is not None:
             return _not_injective(*found, walk.nodes, begin)
-        return _unknown("a witness is within rounding errors", 0, walk.nodes, begin)
+        result = _unknown("a witness is within rounding errors", 0, walk.nodes, begin)
+        return replace(result, weak=np.flatnonzero(flat))
     if not walk.finished:
-        bound = bound_of(walk, problem.n, time.monotonic() + 1.0)
+        bound = bound_of(walk, problem.n, options.deadline + _AFTER)
         why = _INTERRUPTED if walk.interrupted else _LATE
         reason = f"{why}; every flat has rank at least {bound}"
         return replace(_unknown(reason, bound, walk.nodes, begin), interrupted=walk.interrupted)
     proof = proof_of(walk)
+    inner = None
     if not supports_tell(problem.m, len(problem.stacked), proof):
-        return _unknown("the domain has no inner point", 0, walk.nodes, begin)
+        inner = inner_point(problem)
+        if inner is None:
+            return _unknown("the domain has no inner point", 0, walk.nodes, begin)
     if not exact and not used_rows_span(problem.rows, proof):
         return _unknown("rows that the proof uses are not in general position", 0, walk.nodes, begin)
-    if not supports_hold(problem.stacked, proof, options.jobs) or not ranks_hold(problem.rows, proof):
+    hold = supports_hold(problem.stacked, proof, options.jobs, options.deadline)
+    if hold is None:
+        return _unknown(f"{_LATE}; the proof is not checked", problem.n, walk.nodes, begin)
+    if not hold or (exact and not ranks_hold(problem.rows, proof)):
         return _unknown("a step of the proof is within rounding errors", 0, walk.nodes, begin)
-    return _injective(problem, proof, exact, walk.nodes, begin)
+    return replace(_injective(problem, proof, exact, walk.nodes, begin), inner=inner)
 
 
 def _injective(problem: Problem, proof: Proof, exact: bool, nodes: int, begin: float) -> SearchResult:

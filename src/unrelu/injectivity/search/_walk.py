@@ -167,7 +167,7 @@ class Walk:
 
     def _through(self, k: int, part: Part) -> bool:
         """Walk through one subtree, in slices; say whether it is closed."""
-        nodes = 64
+        nodes = 16
         while not self._stop:
             state = self.states[k] = with_room(self.states[k])
             begin = time.monotonic()
@@ -178,12 +178,10 @@ class Walk:
             if outcome == FOUND:
                 self.found = state.closure[state.number[LEVEL]].copy()
                 self._halt()
-            elapsed = time.monotonic() - begin
-            if outcome == PAUSED and elapsed < _SLICE:
-                nodes *= 2
-            elif elapsed > 3 * _SLICE:
-                nodes = max(1, nodes // 2)
-            if time.monotonic() > self._deadline:
+            elapsed, left = time.monotonic() - begin, self._deadline - time.monotonic()
+            if outcome == PAUSED:
+                nodes = max(1, min(2 * nodes, int(nodes * min(_SLICE, max(left, 0.0)) / elapsed)))
+            if left <= 0:
                 self._halt()
             self._share(k, part)
         return False

@@ -21,8 +21,23 @@ def witness(problem: Problem, flat: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     """
     negative = np.ones(len(problem.stacked), dtype=bool)
     negative[: problem.m] = ~flat
-    rows = problem.columns[:-1, negative].T
-    size = rows.shape[1]
+    x = _point(problem, negative)
+    if x is None:
+        return None
+    weak = np.flatnonzero(_signs(problem.rows, problem.bias, x) >= 0)
+    spans = len(weak) >= problem.n and exact_rank(problem.rows[weak]) == problem.n
+    return None if spans else (x, weak)
+
+
+def inner_point(problem: Problem) -> np.ndarray | None:
+    """Return a point inside of the domain, checked exactly; ``None`` if floating point finds none."""
+    return _point(problem, np.arange(len(problem.stacked)) >= problem.m)
+
+
+def _point(problem: Problem, negative: np.ndarray) -> np.ndarray | None:
+    """Return a point inside of the domain at which some rows seem to be negative."""
+    rows = problem.vectors[negative]
+    size = problem.vectors.shape[1]
     # Maximise t subject to a·y + t <= 0 for these rows.
     solution = minimize(
         np.append(np.zeros(size), -1.0),
@@ -33,11 +48,8 @@ def witness(problem: Problem, flat: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     point = problem.lift @ solution.v[:-1]
     with np.errstate(all="ignore"):
         x = point if problem.homogeneous else point[:-1] / point[-1]
-    if not np.isfinite(x).all() or (_signs(problem.domain_rows, -problem.domain_offsets, x) >= 0).any():
-        return None
-    weak = np.flatnonzero(_signs(problem.rows, problem.bias, x) >= 0)
-    spans = len(weak) >= problem.n and exact_rank(problem.rows[weak]) == problem.n
-    return None if spans else (x, weak)
+    inside = np.isfinite(x).all() and (_signs(problem.domain_rows, -problem.domain_offsets, x) < 0).all()
+    return x if inside else None
 
 
 def _signs(rows: np.ndarray, offset: np.ndarray, x: np.ndarray) -> np.ndarray:

@@ -1,10 +1,10 @@
-"""An inner point of a polyhedral domain."""
+"""An inner point of a convex domain."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from unrelu.domains import Box, Domain, Orthant, Polytope
+from unrelu.domains import Ball, Box, Domain, Orthant, Polytope
 from unrelu.errors import ArgumentError
 from unrelu.solvers import minimize
 
@@ -17,6 +17,8 @@ def inner_point(domain: Domain, n: int) -> np.ndarray:
     Raises:
         ArgumentError: If there is none, or none that floating point can tell from the boundary.
     """
+    if isinstance(domain, Ball):
+        return domain.center_point(n)
     if isinstance(domain, Polytope):
         return _by_linear_program(*domain.inequalities(n))
     lower, upper = np.full(n, -np.inf), np.full(n, np.inf)
@@ -24,8 +26,12 @@ def inner_point(domain: Domain, n: int) -> np.ndarray:
         lower[:] = 0.0
     if isinstance(domain, Box):
         lower, upper = domain.bounds(n)
-    if (lower >= upper).any():
-        raise ArgumentError("domain: expected a box with inner points, got equal bounds")
+    flat = np.flatnonzero(lower >= upper)
+    if len(flat):
+        raise ArgumentError(
+            f"domain: expected a box with inner points, got equal bounds of coordinate {flat[0]}; "
+            "fold inputs that never change into the bias"
+        )
     low = np.where(np.isfinite(lower), lower, np.where(np.isfinite(upper), upper - 2.0, -1.0))
     high = np.where(np.isfinite(upper), upper, low + 2.0)
     return low / 2 + high / 2

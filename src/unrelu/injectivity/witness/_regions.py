@@ -18,7 +18,9 @@ from unrelu.injectivity.witness._inner_point import inner_point
 from unrelu.injectivity.witness._rows import SearchRows
 
 _WITHIN = 1 - 1e-6  # of bounded domains: float32 rounding must not lead out
-_SPREADING = 3  # passes that make row norms and second moments equal
+_SPREADING = (3, 30)  # passes that make row norms and second moments equal, at least and at most
+_WORK = 1e11  # products in a pass beyond which it takes too long
+_EVEN = 2.0  # ratio of the largest to the smallest second moment at which they count as equal
 _RANK = 1e-12  # eigenvalues of second moments, relative to the largest, below count as 0
 
 
@@ -205,10 +207,13 @@ def _spread(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     The fixed point of the passes is Tyler's (1987) M-estimator of scatter.
     """
     lift = np.eye(rows.shape[1])
-    for _ in range(_SPREADING if len(rows) else 0):
+    least, most = _SPREADING if 0 < rows.size * rows.shape[1] <= _WORK else (0, 0)
+    for k in range(most):
         rows, _ = _unit(rows)
         values, vectors = np.linalg.eigh(rows.T @ rows)
         large = values > _RANK * values[-1]
+        if k >= least and values[-1] <= _EVEN * values[large][0]:
+            break
         step = vectors[:, large] / np.sqrt(values[large])
         rows, lift = rows @ step, lift @ step
     return _unit(rows)[0], lift

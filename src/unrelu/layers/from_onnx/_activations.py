@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional
 
 from unrelu.layers._converters import Converters
+from unrelu.layers._graph import Normalisation
 from unrelu.layers.from_onnx._node import Converter, Operand, Operation
 
 if TYPE_CHECKING:
@@ -156,8 +157,7 @@ def layer_normalization(op: Operation) -> Operand:
     axes = tuple(range(first, len(x.shape)))
     scale = op.weight(1, "scale")
     bias = op.weight(2, "bias") if op.has(2) else torch.zeros(())
-    reason = "normalises by a mean and a variance that depend on the input"
-    return op.opaque([x], lambda t: standardized(t, axes, eps) * scale + bias, reason)
+    return _normalised(op, x, axes, eps, scale, bias)
 
 
 @CONVERTERS.register("InstanceNormalization")
@@ -168,8 +168,16 @@ def instance_normalization(op: Operation) -> Operand:
     shape = (-1, *(1,) * (len(x.shape) - 2))
     scale, bias = op.weight(1, "scale").reshape(shape), op.weight(2, "bias").reshape(shape)
     axes = tuple(range(2, len(x.shape)))
+    return _normalised(op, x, axes, eps, scale, bias)
+
+
+def _normalised(
+    op: Operation, x: Operand, axes: tuple[int, ...], eps: float, scale: torch.Tensor, bias: torch.Tensor
+) -> Operand:
     reason = "normalises by a mean and a variance that depend on the input"
-    return op.opaque([x], lambda t: standardized(t, axes, eps) * scale + bias, reason)
+    count = math.prod(x.shape[axis] for axis in axes)
+    known = Normalisation.of(x.shape, scale, bias, count)
+    return op.opaque([x], lambda t: standardized(t, axes, eps) * scale + bias, reason, known)
 
 
 def standardized(t: torch.Tensor, axes: tuple[int, ...], eps: float) -> torch.Tensor:

@@ -15,7 +15,7 @@ from unrelu.layers.from_onnx._file import check_size
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from unrelu.layers._graph import GraphBuilder
+    from unrelu.layers._graph import GraphBuilder, Normalisation
 
 Operand = Value | torch.Tensor
 Converter = Callable[["Operation"], Operand | Sequence[Operand]]
@@ -159,7 +159,11 @@ class Operation:
         return operand.clamp(min=0)
 
     def opaque(
-        self, operands: Sequence[Operand], function: Callable[..., torch.Tensor], reason: str
+        self,
+        operands: Sequence[Operand],
+        function: Callable[..., torch.Tensor],
+        reason: str,
+        normalisation: Normalisation | None = None,
     ) -> Operand:
         """Apply a function that is neither affine nor a ReLU to tensors at batch size 1."""
         values = [operand for operand in operands if isinstance(operand, Value)]
@@ -170,4 +174,4 @@ class Operation:
             given = iter(tensors)
             return function(*(next(given) if isinstance(o, Value) else o for o in operands))
 
-        return self.build.opaque(values, run, self.node, reason)
+        return self.build.opaque(values, run, self.node, reason, normalisation)

@@ -9,7 +9,7 @@ from typing import Any, cast
 import torch
 from torch import fx
 
-from unrelu.layers._graph import GraphBuilder, Value
+from unrelu.layers._graph import GraphBuilder, Normalisation, Value
 
 
 @dataclass(frozen=True)
@@ -63,14 +63,14 @@ def convert_unknown(call: Call, reason: str | None = None) -> Any:
 _REASONS = {
     "max_pool2d_with_indices": "max pooling is piecewise linear, not affine",
     "max_pool3d_with_indices": "max pooling is piecewise linear, not affine",
-    "native_layer_norm": "divides by a statistic of the activation",
-    "native_group_norm": "divides by a statistic of the activation",
     "_softmax": "softmax is not affine",
     "_log_softmax": "softmax is not affine",
 }
 
 
-def opaque(call: Call, reason: str, position: int | None = None) -> Value:
+def opaque(
+    call: Call, reason: str, position: int | None = None, normalisation: Normalisation | None = None
+) -> Value:
     """Evaluate the operator itself on the values among its arguments."""
     values: list[Value] = []
 
@@ -90,7 +90,7 @@ def opaque(call: Call, reason: str, position: int | None = None) -> Value:
         out = target(*_fill(args, tensors), **{k: _fill(v, tensors) for k, v in kwargs.items()})
         return out if position is None else out[position]
 
-    return call.build.opaque(values, evaluate, call.node, reason)
+    return call.build.opaque(values, evaluate, call.node, reason, normalisation)
 
 
 @dataclass(frozen=True)

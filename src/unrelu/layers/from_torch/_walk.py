@@ -14,7 +14,14 @@ from unrelu.layers._converters import Converters
 from unrelu.layers._graph import GraphBuilder, Skipped, Value
 from unrelu.layers._messages import first_line
 from unrelu.layers._network import Network
-from unrelu.layers.from_torch import _activations, _affine, _arithmetic, _pooling, _shape
+from unrelu.layers.from_torch import (
+    _activations,
+    _affine,
+    _arithmetic,
+    _normalisation,
+    _pooling,
+    _shape,
+)
 from unrelu.layers.from_torch._call import Call, Converter, convert_unknown, flat, target_of
 
 if TYPE_CHECKING:
@@ -26,6 +33,7 @@ CONVERTERS = Converters[Converter](
     _activations.CONVERTERS,
     _affine.CONVERTERS,
     _arithmetic.CONVERTERS,
+    _normalisation.CONVERTERS,
     _pooling.CONVERTERS,
     _shape.CONVERTERS,
 )

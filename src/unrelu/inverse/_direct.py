@@ -1,0 +1,109 @@
+"""Solving for many outputs by factors, similar ones together, groups side by side in threads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from joblib import Parallel, delayed, effective_n_jobs
+from threadpoolctl import threadpool_limits
+
+from unrelu.frames import DenseFrame
+from unrelu.frames._sharing import similar
+from unrelu.inverse._nearby import Cluster, solve_nearby, worthwhile_clusters
+from unrelu.inverse._solutions import Solutions
+from unrelu.inverse._solve import solve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from unrelu.frames import Frame
+
+_FACTOR_BYTES = 512 << 20  # factors kept at a time
+_GROUP = 16  # outputs solved together
+_BLOCK = 1024  # outputs among which similar ones are looked for
+_MASK_BYTES = 256 << 20  # of outputs sorted into clusters at a time
+
+if TYPE_CHECKING:
+    Advance = Callable[[int], None]
+
+
+def solve_directly(
+    frame: Frame,
+    masks: np.ndarray,
+    targets: np.ndarray,
+    std: np.ndarray | None,
+    n_jobs: int,
+    advance: Advance,
+) -> Solutions:
+    """Solve ``W_I x = target_I`` for all outputs.
+
+    Args:
+        frame: The rows of ``W``.
+        masks: Which rows are in ``I``, one output a row, boolean, shape ``(batch, m)``.
+        targets: Right-hand sides, 0 outside ``I``, shape ``(batch, m)``.
+        std: Standard deviations of their errors, likewise, or ``None``.
+        n_jobs: Threads, as in joblib.
+        advance: Told how many outputs have been solved since it was last called.
+    """
+    out = Solutions.blank(len(masks), frame.n)
+    left = np.ones(len(masks), dtype=bool)
+    with threadpool_limits(1, user_api="blas"):
+        if isinstance(frame, DenseFrame):
+            left &= ~_by_clusters(frame, masks, targets, std, n_jobs, advance, out)
+        _by_groups(frame, masks, targets, std, n_jobs, advance, out, np.flatnonzero(left))
+    return out
+
+
+def _by_clusters(
+    frame: DenseFrame,
+    masks: np.ndarray,
+    targets: np.ndarray,
+    std: np.ndarray | None,
+    n_jobs: int,
+    advance: Advance,
+    out: Solutions,
+) -> np.ndarray:
+    """Solve what factors with corrections are good for; return which outputs that were."""
+    done = np.zeros(len(masks), dtype=bool)
+
+    def work(start: int, cluster: Cluster) -> None:
+        index = start + cluster.members
+        solved, part = solve_nearby(
+            frame, cluster, masks[index], targets[index], std if std is None else std[index]
+        )
+        out.put(index[solved], part)
+        done[index[solved]] = True
+        advance(len(solved))
+
+    block = max(1, _MASK_BYTES // (4 * max(frame.m, 1)))
+    with Parallel(effective_n_jobs(n_jobs), backend="threading") as parallel:
+        for start in range(0, len(masks), block):
+            some = masks[start : start + block]
+            parallel(delayed(work)(start, cluster) for cluster in worthwhile_clusters(frame, some))
+    return done
+
+
+def _by_groups(
+    frame: Frame,
+    masks: np.ndarray,
+    targets: np.ndarray,
+    std: np.ndarray | None,
+    n_jobs: int,
+    advance: Advance,
+    out: Solutions,
+    rest: np.ndarray,
+) -> None:
+    """Solve outputs by a factor each."""
+    kept = max(1, _FACTOR_BYTES // max(1, frame.factor_bytes))
+    threads = min(effective_n_jobs(n_jobs), kept)
+    most = max(1, min(_GROUP, kept // threads, -(-len(rest) // threads)))
+
+    def work(index: np.ndarray) -> None:
+        out.put(index, solve(frame, masks[index], targets[index], std if std is None else std[index]))
+        advance(len(index))
+
+    with Parallel(threads, backend="threading") as parallel:
+        for start in range(0, len(rest), _BLOCK):
+            block = rest[start : start + _BLOCK]
+            parallel(delayed(work)(block[group]) for group in similar(masks[block], most))
