@@ -5,8 +5,7 @@ least n. One side is the search tree, whose supports are checked as part of its 
 depth of the package data-depth, and a mixed-integer program with HiGHS, which proves nothing and is stopped
 after a minute. data-depth is no dependency: ``pip install data-depth`` for that comparison.
 
-The tables hold, for each size, the search, the certificate as it is written, and its verification, which shares
-no code with the search.
+The tables hold, for each size, the search, the certificate as it is written, and its verification.
 """
 
 import sys

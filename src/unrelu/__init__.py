@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 from unrelu._version import __version__
 
 if TYPE_CHECKING:
-    from unrelu import bias, nn
+    from unrelu import bias, injectivity, inverse, nn, stability
     from unrelu.audit import AuditResult, audit
     from unrelu.bias import BiasEstimate, estimate_bias
     from unrelu.certificates import Verification, verify
     from unrelu.datasets import load
     from unrelu.domains import Ball, Box, Domain, Orthant, Polytope, Space, Sphere
     from unrelu.frames import analyse_points
-    from unrelu.injectivity import Decision, Verdict, decide
-    from unrelu.inverse import InverseResult, invert
+    from unrelu.injectivity import Decision, NetworkDecision, Verdict, decide
+    from unrelu.inverse import InverseResult, NetworkInverse, invert
     from unrelu.layers import Network, ReLULayer, trace
     from unrelu.preimage import (
         Collision,
@@ -42,6 +42,8 @@ _HOMES = {
     "InverseResult": "inverse",
     "LipschitzResult": "stability",
     "Network": "layers",
+    "NetworkDecision": "injectivity",
+    "NetworkInverse": "inverse",
     "NetworkPreimage": "preimage",
     "Orthant": "domains",
     "Polytope": "domains",
@@ -59,6 +61,8 @@ _HOMES = {
     "collide": "preimage",
     "decide": "injectivity",
     "estimate_bias": "bias",
+    "injectivity": "injectivity",
+    "inverse": "inverse",
     "invert": "inverse",
     "lipschitz": "stability",
     "load": "datasets",
@@ -67,6 +71,7 @@ _HOMES = {
     "preimage": "preimage",
     "preimages": "preimage",
     "spectrum": "stability",
+    "stability": "stability",
     "trace": "layers",
     "verify": "certificates",
 }
@@ -91,12 +96,15 @@ __all__ = [
     "collide",
     "decide",
     "estimate_bias",
+    "injectivity",
+    "inverse",
     "invert",
     "lipschitz",
     "network_preimage",
     "preimage",
     "preimages",
     "spectrum",
+    "stability",
     "verify",
     # remedies
     "nn",
@@ -107,6 +115,8 @@ __all__ = [
     "Decision",
     "InverseResult",
     "LipschitzResult",
+    "NetworkDecision",
+    "NetworkInverse",
     "NetworkPreimage",
     "Preimage",
     "Preimages",

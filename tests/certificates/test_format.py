@@ -146,7 +146,7 @@ def change(text: str, path: str, value) -> str:
         ("layer.rows", 5, r"certificate\.layer\.rows"),
         ("layer.sha256", "0" * 64, r"certificate\.layer\.sha256"),
         ("layer.exact", 1, r"certificate\.layer\.exact"),
-        ("domain.kind", "ball", r"certificate\.domain\.kind"),
+        ("domain.kind", "sphere", r"certificate\.domain\.kind"),
         ("domain.n", 5, r"certificate\.domain\.n"),
         ("tangent.implied", [9], r"certificate\.tangent\.implied: expected row numbers below 4"),
         ("tangent.equalities", [-1], r"certificate\.tangent\.equalities"),

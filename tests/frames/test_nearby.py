@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.reference import frames as exact
 from unrelu.frames import DenseFrame
-from unrelu.frames._nearby import neighbourhood
+from unrelu.frames._nearby import neighbourhood, pack
 
 
 def subsets(rng: np.random.Generator, m: int, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -25,9 +25,9 @@ def test_solves_with_the_frame_operators_of_subsets(rng, m, n):
     assert all(correction is not None for correction in corrections)
     x = rng.standard_normal((10, n))
     right = np.stack([weight[mask].T @ (weight[mask] @ v) for mask, v in zip(masks, x, strict=True)])
-    off = around.solve(corrections, right) - x
+    off = around.solve(pack(corrections), right) - x
     assert np.linalg.norm(off, axis=1).max() <= 1e-2 * np.linalg.norm(x, axis=1).min()
-    assert np.array_equal(around.solve(corrections, 0 * right), 0 * right)
+    assert np.array_equal(around.solve(pack(corrections), 0 * right), 0 * right)
 
 
 def test_a_subset_equal_to_the_shared_one_or_only_added_to(rng):
@@ -38,7 +38,7 @@ def test_a_subset_equal_to_the_shared_one_or_only_added_to(rng):
         correction = around.correction(mask)
         x = rng.standard_normal(10)
         rows = frame.matrix[mask]
-        assert np.allclose(around.solve([correction], (rows.T @ (rows @ x))[None])[0], x, atol=1e-3)
+        assert np.allclose(around.solve(pack([correction]), (rows.T @ (rows @ x))[None])[0], x, atol=1e-3)
 
 
 def test_zero_columns_are_left_out(rng):

@@ -96,3 +96,18 @@ def test_images(rng):
 def test_domains_that_are_none(domain):
     with pytest.raises(ArgumentError, match="domain: expected Space, Orthant, Box or Polytope"):
         invert(ReLULayer(np.eye(2)), np.ones(2), domain)
+
+
+def test_noise_and_domain(rng):
+    digits = unrelu.load("digits").inputs.reshape(-1, 64)[:6]
+    layer = ReLULayer(rng.standard_normal((90, 64)))
+    y = layer.apply(digits) + 0.01 * rng.standard_normal((6, 90))
+    found = invert(layer, y, Box(0, 1), noise=0.01)
+    assert not found.unique[found.method == "constrained"].any()
+    assert Box(0, 1).contains(found.x[found.method == "constrained"], tol=1e-6).all()
+
+
+def test_layers_that_are_too_large(monkeypatch):
+    monkeypatch.setattr("unrelu.inverse._invert._CONSTRAINED_ENTRIES", 3)
+    with pytest.raises(ArgumentError, match="domain: expected None for a layer as large as 2 x 2"):
+        invert(ReLULayer(np.eye(2)), np.ones(2), Space())

@@ -26,9 +26,8 @@ class AffineRows:
     def __init__(self, layer: LayerRecord, domain: DomainRecord) -> None:
         """Take the rows of a layer and a domain of the same dimension."""
         self.layer, self.m, self.n = layer, layer.m, layer.n
-        G, h = domain.inequalities()
+        borders, h = border_rows(domain)
         self.total = self.m + len(h)
-        borders = Rows.of(G)
         self.linear = layer.rows.above(borders)
         self.offsets = np.concatenate([layer.bias, -h])
         self._borders = integer_rows(borders.beside(-h))
@@ -45,6 +44,24 @@ class AffineRows:
     def chosen(self, index: np.ndarray) -> IntegerRows:
         """Return some rows as integers, with their offsets as a last column."""
         return integer_rows(self.linear.take(index).beside(self.offsets[index]))
+
+
+def border_rows(domain: DomainRecord) -> tuple[Rows, np.ndarray]:
+    """Return ``G`` and ``h`` of ``DomainRecord.inequalities``, sparse.
+
+    Raises:
+        ArgumentError: For a ball, which has none.
+    """
+    if domain.kind == "orthant":
+        columns, values, h = np.arange(domain.n), -np.ones(domain.n), np.zeros(domain.n)
+    elif domain.lower is not None and domain.upper is not None:
+        bounds = np.concatenate([domain.upper, -domain.lower])
+        kept = np.flatnonzero(np.isfinite(bounds))
+        columns, values, h = kept % domain.n, np.where(kept < domain.n, 1.0, -1.0), bounds[kept]
+    else:
+        G, h = domain.inequalities()
+        return Rows.of(G), h
+    return Rows(domain.n, np.arange(len(h) + 1), columns, values), h
 
 
 def signs_of(values: list[int]) -> np.ndarray:

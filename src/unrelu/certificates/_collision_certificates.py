@@ -133,7 +133,7 @@ def read_chain(
     """
     layers = tuple(map(read_layer, entries_of_layers(fields)))
     last = None if fields.skip_null("last") else read_layer(fields.child("last"))
-    domain = read_domain(fields.child("domain"))
+    domain = read_domain(fields.child("domain"), kinds)
     check_sizes(layers if last is None else (*layers, last), domain, fields, kinds)
     return layers, last, domain
 

@@ -116,13 +116,13 @@ def domain_fields(domain: DomainRecord) -> dict[str, Any]:
     return fields
 
 
-def read_domain(fields: Fields) -> DomainRecord:
-    """Read what `domain_fields` returned.
+def read_domain(fields: Fields, kinds: tuple[str, ...] = POLYHEDRA) -> DomainRecord:
+    """Read what `domain_fields` returned, of one of some kinds.
 
     Raises:
         ArgumentError: If a field is not as expected.
     """
-    kind, n = fields.choice("kind", KINDS), fields.whole("n", 1)
+    kind, n = fields.choice("kind", kinds), fields.whole("n", 1)
     lower = upper = matrix = offsets = center = radius = None
     if kind == "box":
         lower = fields.floats("lower", n, -np.inf)

@@ -106,7 +106,7 @@ class StructureCertificate(Certificate):
         Raises:
             ArgumentError: If a field is not as expected.
         """
-        layer, domain = read_layer(fields.child("layer")), read_domain(fields.child("domain"))
+        layer, domain = read_layer(fields.child("layer")), read_domain(fields.child("domain"), KINDS)
         check_sizes([layer], domain, fields, KINDS)
         sizes = [2 * fields.whole("pairs", 0, layer.m), fields.whole("always", 0, layer.m)]
         pairs, always = _numbers(fields, "rows", sizes)

@@ -54,7 +54,8 @@ def verify(certificate: Certificate, layer: Layers | None = None) -> Verificatio
         certificate: The certificate.
         layer: The layer that it should speak of: a `LayerRecord`, anything with ``record()`` such as
             ``ReLULayer``, or a mapping of names to those, such as ``Network``. It must have the digest that
-            the certificate names. ``None`` takes the numbers inside the certificate.
+            the certificate names. ``None`` takes the numbers inside the certificate. For statements about
+            networks a ``Network``, whose maps are compared in order; a refutation may name the first only.
 
     Returns:
         Whether the statement is proved, and how strongly; a bad certificate raises nothing.

@@ -141,9 +141,10 @@ def _check_count(layers: list[LayerRecord], last: LayerRecord | None, x: np.ndar
     counts = [count_active(layer, z) for layer, z in zip(layers, preactivations(layers, x), strict=True)]
     fewest = int(np.argmin(counts))
     require(counts[fewest] < n, f"at least {counts[fewest]} neurons of every layer are weakly active at x")
+    name = layers[fewest].name
     return Proved(
         exact=True,
-        reason=f"only {counts[fewest]} neurons of layer {layers[fewest].name!r} are weakly active at x",
+        reason=f"neurons of layer {name!r} that are weakly active at x: {counts[fewest]} of {n} needed",
     )
 
 

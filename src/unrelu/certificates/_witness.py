@@ -59,7 +59,7 @@ class WitnessCertificate(Certificate):
         Raises:
             ArgumentError: If a field is not as expected.
         """
-        layer, domain = read_layer(fields.child("layer")), read_domain(fields.child("domain"))
+        layer, domain = read_layer(fields.child("layer")), read_domain(fields.child("domain"), KINDS)
         check_sizes([layer], domain, fields, KINDS)
         x, direction = fields.numbers("x", layer.n), fields.numbers("direction", layer.n)
         if x is None:

@@ -9,7 +9,7 @@ proof.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numba
 import numpy as np
@@ -42,6 +42,21 @@ class Correction:
     onto: np.ndarray
 
 
+Packed: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def pack(corrections: list[Correction]) -> Packed:
+    """Put corrections one behind the other, so that a single call solves with all of them.
+
+    Returns:
+        Rows; matrices; and for each correction the numbers of removed and added rows.
+    """
+    rows = np.concatenate([one.rows for one in corrections])
+    parts = [part for one in corrections for part in (one.without, one.between, one.onto)]
+    sizes = np.array([(len(one.without), len(one.onto)) for one in corrections], dtype=np.int64)
+    return rows, np.concatenate([part.reshape(-1) for part in parts]), sizes
+
+
 class Neighbourhood:
     """The subsets near one set of rows.
 
@@ -50,14 +65,14 @@ class Neighbourhood:
     """
 
     def __init__(
-        self, shared: np.ndarray, factor: np.ndarray, scale: np.ndarray, halves: np.ndarray, error: float
+        self, shared: np.ndarray, inverse: np.ndarray, scale: np.ndarray, halves: np.ndarray, error: float
     ) -> None:
-        """Keep the certified factor ``R``, the columns' scale, ``Yᵀ`` and the relative error of its rows."""
+        """Keep ``R⁻¹`` for the certified ``R``, the columns' scale, ``Yᵀ`` and its rows' relative error."""
         self.shared = shared
-        self._scale, self._error, self._terms = scale, error, len(factor)
+        self._scale, self._error, self._terms = scale, error, len(inverse)
         self._products = rows_product(halves)
         self._squares = self._products.diagonal().copy()
-        self._factor, self._halves = _single(factor), _single(halves)
+        self._inverse, self._halves = _single(inverse), _single(halves)
 
     def correction(self, mask: np.ndarray) -> Correction | None:
         """Factor what a subset changes.
@@ -91,23 +106,22 @@ class Neighbourhood:
         products = (self._terms + 8) * UNIT + 3 * self._error
         return 1.1 * (products * trace + (d + 8) * UNIT * (d + trace)) + 1e9 * SMALLEST
 
-    def solve(self, corrections: list[Correction], v: np.ndarray) -> np.ndarray:
+    def solve(self, packed: Packed, v: np.ndarray) -> np.ndarray:
         """Solve with the frame operators of some subsets, in single precision.
 
         Args:
-            corrections: The subsets.
+            packed: The subsets' corrections.
             v: A right-hand side for each, shape ``(subsets, n)``.
         """
         scaled = self._scale * v
         size = np.abs(scaled).max(axis=1, keepdims=True, initial=0)
         size[size == 0] = 1.0
-        half = half_solve(self._factor, scaled / size)
+        half = (scaled / size).astype(np.float32) @ self._inverse
         products = half @ self._halves.T
         weights = np.zeros_like(products)
-        for k, one in enumerate(corrections):
-            _weigh(one.rows, one.without, one.between, one.onto, products[k], weights[k])
+        _weigh_all(*packed, products, weights)
         half -= weights @ self._halves
-        return self._scale * size * half_solve(self._factor, half, adjoint=True)
+        return self._scale * size * (half @ self._inverse.T)
 
 
 def _single(matrix: np.ndarray) -> np.ndarray:
@@ -132,23 +146,22 @@ def neighbourhood(frame: DenseFrame, shared: np.ndarray) -> Neighbourhood | None
     scale = certified_cholesky(factor, len(index))
     if scale is None:
         return None
-    error = _half_error(factor)
+    inverse = np.triu(triangular_inverse(factor))
+    error = _half_error(factor, inverse)
     if not error < 1e-3:  # NaN too
         return None
     halves = half_solve(factor, frame.matrix * scale)
     if not np.abs(halves).max(initial=0) < _LARGEST:
         return None
-    return Neighbourhood(shared, factor, scale, halves, error)
+    return Neighbourhood(shared, inverse, scale, halves, error)
 
 
-def _half_error(factor: np.ndarray) -> float:
+def _half_error(factor: np.ndarray, inverse: np.ndarray) -> float:
     """Bound ``|y - R⁻ᵀ w| / |y|`` for a solution by substitution (Higham 2002, Theorem 8.5).
 
     It is at most ``gamma |R⁻¹| |R|``; the inverse is bounded by the computed one and its residual.
     """
-    n = len(factor)
-    inverse = np.triu(triangular_inverse(factor))
-    gamma = 1.1 * (n + 8) * UNIT
+    gamma = 1.1 * (len(factor) + 8) * UNIT
     sizes = float(np.linalg.norm(inverse)) * float(np.linalg.norm(np.triu(factor)))
     return 1.1 * gamma * sizes / (1 - gamma * sizes) if gamma * sizes < 0.5 else np.inf
 
@@ -235,3 +248,23 @@ def _backwards(factor: np.ndarray, v: np.ndarray) -> None:
         for j in range(i + 1, len(v)):
             total -= factor[i, j] * v[j]
         v[i] = total / factor[i, i]
+
+
+@numba.njit(cache=True, nogil=True)
+def _weigh_all(
+    rows: np.ndarray, matrices: np.ndarray, sizes: np.ndarray, products: np.ndarray, out: np.ndarray
+) -> None:
+    """Do `_weigh` for packed corrections, one a row of ``products`` and ``out``."""
+    row, entry = 0, 0
+    for k in range(len(sizes)):
+        d, a = sizes[k]
+        ends = entry + d * d, entry + d * d + a * d, entry + d * d + a * d + a * a
+        _weigh(
+            rows[row : row + d + a],
+            matrices[entry : ends[0]].reshape((d, d)),
+            matrices[ends[0] : ends[1]].reshape((a, d)),
+            matrices[ends[1] : ends[2]].reshape((a, a)),
+            products[k],
+            out[k],
+        )
+        row, entry = row + d + a, ends[2]

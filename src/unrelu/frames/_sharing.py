@@ -9,6 +9,7 @@ import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
+_SAMPLE = 2000  # subsets from which means are found, about
 _ROUNDS = 6  # of moving means; more hardly changes who is near whom
 
 
@@ -92,9 +93,14 @@ def clusters(masks: np.ndarray, count: int) -> list[np.ndarray]:
     Returns:
         Numbers of the subsets, group by group.
     """
-    ones = masks.astype(np.float32)
-    means = ones[np.linspace(0, len(ones) - 1, count).astype(int)]
+    some = masks[:: max(1, len(masks) // _SAMPLE)].astype(np.float32)
+    means = some[np.linspace(0, len(some) - 1, count).astype(int)]
     for _ in range(_ROUNDS):
-        label = (np.square(means).sum(axis=1) - 2 * ones @ means.T).argmin(axis=1)
-        means = np.stack([ones[label == k].mean(axis=0) for k in np.unique(label)])
+        label = _nearest(some, means)
+        means = np.stack([some[label == k].mean(axis=0) for k in np.unique(label)])
+    label = _nearest(masks.astype(np.float32), means)
     return [np.flatnonzero(label == k) for k in np.unique(label)]
+
+
+def _nearest(points: np.ndarray, means: np.ndarray) -> np.ndarray:
+    return np.asarray((np.square(means).sum(axis=1) - 2 * points @ means.T).argmin(axis=1))

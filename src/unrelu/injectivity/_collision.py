@@ -9,6 +9,7 @@ import scipy.sparse as sp
 import torch
 
 from unrelu.certificates import DomainRecord, certify_collision
+from unrelu.certificates._affine import border_rows
 from unrelu.errors import ArgumentError
 from unrelu.frames import Frame, activity
 from unrelu.frames._scaling import near_one
@@ -43,7 +44,8 @@ def collision_at(
     if direction is None:
         return None
     domain = _polyhedron(domain, witness)
-    G, h = domain.inequalities()
+    borders, h = border_rows(domain)
+    G = sp.csr_array((borders.values, borders.columns, borders.starts), (borders.m, borders.n))
     slopes = np.concatenate([layer.linear.apply(torch.from_numpy(direction)[None])[0].numpy(), G @ direction])
     slack = np.concatenate([-state.z[0], h - G @ witness])
     ahead = np.concatenate([state.signs[0] < 0, np.ones(len(h), dtype=bool)]) & (slopes > 0)

@@ -60,7 +60,11 @@ def decide(
     annealed search for a point with too few active rows, for ``n > 12``; a search tree that proves that there
     is no such point or finds one, for ``n <= 64``; the annealed search with the time that is left.
 
-    INJECTIVE holds on a closed domain with its border; NOT_INJECTIVE comes from a point inside of it.
+    Both answers speak of the closed domain: where rows are not weakly active at a border point, they are not
+    at points inside that are close to it, so that the border alone never makes a layer confuse inputs. On a
+    domain without inner points the condition is sufficient but not necessary; there a layer is INJECTIVE or
+    the domain is refused. Floating point proposes and exact arithmetic decides: small layers that floating
+    point cannot tell are decided in rational arithmetic, with a witness in Fractions if need be.
 
     A network of injective layers is injective; it is not where its first layer is not, or where around a
     point too few neurons are active. Small networks are decided by all pairs of their linear regions, on the
@@ -80,8 +84,8 @@ def decide(
         The verdict with its certificate, and a pair of inputs with the same output where it is refuted.
 
     Raises:
-        ArgumentError: If the domain does not fit or is not convex, the rows need more memory than allowed,
-            or another argument is out of its range.
+        ArgumentError: If the domain does not fit, is not convex or has no inner points, the rows need more
+            memory than allowed, or another argument is out of its range.
 
     Example:
         >>> import numpy as np, unrelu

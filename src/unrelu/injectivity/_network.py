@@ -120,7 +120,7 @@ class _Question:
         if self.view.chain is not None:
             if self.view.stacked:
                 self._decide_parts(self.view.chain)
-            return self._interrupted() or self._by_chain(self.view.chain)
+            return self._interrupted() or self._by_chain_until_interrupted(self.view.chain)
         narrow = narrow_place(self.net) if self._has_inner_points() else ""
         if narrow:
             return self._decision(Verdict.NOT_INJECTIVE, narrow)
@@ -139,6 +139,13 @@ class _Question:
         """Decide the layers together with what they pass on."""
         named = {layer.name: layer for layer in chain.layers}
         self.parts = _decide_layers(named, input_sets(chain.layers, self.domain), self.options)
+
+    def _by_chain_until_interrupted(self, chain: Chain) -> NetworkDecision:
+        """Do so; Ctrl-C leaves the network open, and keeps what is known of its layers."""
+        try:
+            return self._by_chain(chain)
+        except KeyboardInterrupt:
+            return self._decision(Verdict.UNKNOWN, "interrupted when all layers were decided")
 
     def _by_chain(self, chain: Chain) -> NetworkDecision:
         """Answer by all layers, by a point with few active neurons, or by all linear regions."""

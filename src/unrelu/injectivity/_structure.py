@@ -68,17 +68,23 @@ def decide_by_structure(
         'relu(W x + b) is injective on R^1'
     """
     inside = interior_point(domain)
+    if layer.m < layer.n and inside is not None:
+        return certify_witness(layer, domain, inside)
     found = _simple(layer, domain, inside) if layer.n <= _LARGE else _few_active(layer, domain)
     if found is not None or inside is None or domain.kind == "polytope":
         return found
     places = components(layer)
     parts = _Parts(layer, domain)
     undecided = False
+    known: dict[tuple[object, ...], Answer | InjectivityCertificate | None] = {}
     for place in places:
         sub, space = _part(layer, domain, place)
-        answer: Answer | InjectivityCertificate | None = _by_parts(sub, space, prove)
-        if answer is None and prove is not None and len(places) > 1:
-            answer = prove(sub, space)
+        key = _key(sub, space)
+        if key not in known:
+            known[key] = _by_parts(sub, space, prove)
+            if known[key] is None and prove is not None and len(places) > 1:
+                known[key] = prove(sub, space)
+        answer = known[key]
         if isinstance(answer, WitnessCertificate):
             return _embedded(layer, domain, place, answer)
         undecided |= answer is None

@@ -8,8 +8,10 @@ import numpy as np
 import torch
 
 from unrelu.certificates import NetworkWitnessCertificate, verify
-from unrelu.domains import Domain, Space
+from unrelu.domains import Domain, Polytope, Space
+from unrelu.errors import ArgumentError
 from unrelu.injectivity._layer import _record
+from unrelu.injectivity.witness import inner_point
 
 if TYPE_CHECKING:
     from unrelu.layers import Chain
@@ -55,7 +57,9 @@ def weak_point(chain: Chain, domain: Domain, points: np.ndarray) -> NetworkWitne
 
 
 def sample_points(n: int, domain: Domain, seed: int) -> np.ndarray:
-    """Return points of a domain; where it is unbounded, at several distances."""
+    """Return points of a domain; where it is unbounded, at several distances; none of a flat polytope."""
+    if isinstance(domain, Polytope):
+        return _walk(n, domain, np.random.default_rng(seed))
     generator = torch.Generator().manual_seed(seed)
     if domain.bounded:
         return domain.sample(_POINTS, n, generator=generator, dtype=torch.float64).numpy()
@@ -63,3 +67,22 @@ def sample_points(n: int, domain: Domain, seed: int) -> np.ndarray:
     parts = [s * torch.randn(count, n, generator=generator, dtype=torch.float64) for s in _SCALES]
     points = torch.cat(parts)
     return (points if isinstance(domain, Space) else domain.project(points)).numpy()
+
+
+def _walk(n: int, domain: Polytope, rng: np.random.Generator) -> np.ndarray:
+    """Return the places of a hit-and-run walk (Smith 1984): each a random point of a random chord."""
+    try:
+        x = inner_point(domain, n)
+    except ArgumentError:
+        return np.zeros((0, n))
+    G, h = domain.inequalities(n)
+    points = np.empty((_POINTS, n))
+    for k in range(_POINTS):
+        direction = rng.standard_normal(n)
+        slopes, room = G @ direction, h - G @ x
+        ahead, back = slopes > 0, slopes < 0
+        reach = np.min(room[ahead] / slopes[ahead], initial=_SCALES[-1])
+        start = np.max(room[back] / slopes[back], initial=-_SCALES[-1])
+        x = x + rng.uniform(start, reach) * direction
+        points[k] = x
+    return points

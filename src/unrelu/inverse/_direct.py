@@ -48,9 +48,9 @@ def solve_directly(
     """
     out = Solutions.blank(len(masks), frame.n)
     left = np.ones(len(masks), dtype=bool)
+    if isinstance(frame, DenseFrame):
+        left &= ~_by_clusters(frame, masks, targets, std, n_jobs, advance, out)
     with threadpool_limits(1, user_api="blas"):
-        if isinstance(frame, DenseFrame):
-            left &= ~_by_clusters(frame, masks, targets, std, n_jobs, advance, out)
         _by_groups(frame, masks, targets, std, n_jobs, advance, out, np.flatnonzero(left))
     return out
 
@@ -77,10 +77,10 @@ def _by_clusters(
         advance(len(solved))
 
     block = max(1, _MASK_BYTES // (4 * max(frame.m, 1)))
-    with Parallel(effective_n_jobs(n_jobs), backend="threading") as parallel:
-        for start in range(0, len(masks), block):
-            some = masks[start : start + block]
-            parallel(delayed(work)(start, cluster) for cluster in worthwhile_clusters(frame, some))
+    for start in range(0, len(masks), block):
+        found = list(worthwhile_clusters(frame, masks[start : start + block]))
+        with threadpool_limits(1, user_api="blas"), Parallel(n_jobs, backend="threading") as parallel:
+            parallel(delayed(work)(start, cluster) for cluster in found)
     return done
 
 

@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING
 import torch
 
 from unrelu.frames._scaling import UNIT
+from unrelu.layers.maps import Dense
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from unrelu.layers import ReLULayer
+    from unrelu.layers.maps import LinearMap
 
 _ESTIMATE = 1.1  # by how much the smallest singular value may be overestimated
 _CHUNK_BYTES = 64 << 20
@@ -36,7 +40,7 @@ def residuals_and_bounds(
         smallest: Smallest singular value of the active rows, estimated from above, shape ``(batch,)``.
         allowed: Bound of the length of the errors in the active rows of ``y``, shape ``(batch,)``.
     """
-    absolute = layer.linear.absolute()
+    sizes = _sizes(layer.linear)
     size = max(1, _CHUNK_BYTES // (8 * max(layer.m, 1)))
     gamma = 2.2 * (layer.linear.fan_in + 4) * UNIT
     residual, bound = y.new_empty(len(y)), y.new_empty(len(y))
@@ -44,11 +48,20 @@ def residuals_and_bounds(
         part = slice(start, start + size)
         z = layer.linear.apply(x[part]) + layer.bias
         residual[part] = _relative(z.clamp(min=0) - y[part], y[part])
-        rounding = gamma * (absolute.apply(x[part].abs()) + layer.bias.abs())
+        rounding = gamma * (sizes(x[part]) + layer.bias.abs())
         total = (((z - y[part]).abs() + rounding) * mask[part]).norm(dim=1) + allowed[part]
         # What float64 cannot resolve in the solution itself comes on top.
         bound[part] = _ESTIMATE * total / smallest[part] + 4 * UNIT * x[part].norm(dim=1)
     return residual, bound
+
+
+def _sizes(linear: LinearMap) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Return a bound of ``|W| |x|``: for a plain matrix ``|w_i| |x|``, which costs no product."""
+    if isinstance(linear, Dense):
+        norms = linear.row_norms()
+        return lambda x: norms * x.norm(dim=1, keepdim=True)
+    absolute = linear.absolute()
+    return lambda x: absolute.apply(x.abs())
 
 
 def _relative(off: torch.Tensor, y: torch.Tensor) -> torch.Tensor:

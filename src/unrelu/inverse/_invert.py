@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from unrelu.layers import ReLULayer
 
 _FACTORED_ENTRIES = 4_000_000  # non-zero weights of a sparse layer whose bands are still cheap
+_CONSTRAINED_ENTRIES = 20_000_000  # of a layer whose inequalities are used
 _DENSE_ENTRIES = 1 << 29  # of a dense one that is still held
 
 
@@ -116,7 +117,8 @@ def invert(
     A domain adds its own inequalities and those of the other rows, ``W_i x + b_i <= 0`` where ``y_i = 0``
     (Puthawala et al. 2022), for outputs whose strictly active rows do not span: `unrelu.Space` for all of
     R^n, a box for images. An output is then unique exactly where `unrelu.preimage` calls its preimage a
-    singleton. That takes a linear program or two for each such output; ``None`` leaves it out.
+    singleton. That takes a linear program or two for each such output, and layers of at most 20 million
+    weights; ``None`` leaves it out.
 
     A network must be a chain of ReLU layers; each is inverted in turn, from the output. Noise and methods are
     then those of the last one.
@@ -200,8 +202,9 @@ def _invert_layer(
     if noise is None:
         found.expected[:] = 0.0
     if domain is not None:
-        systems = (mask, target, errors)
-        _constrain(layer, frame or frame_of(layer), domain, _as_rounded(y, tensor), systems, found)
+        given = None if noise is not None else _as_rounded(y, tensor)
+        slack = np.zeros(outputs.shape) if errors is None else errors.bound(outputs)
+        _constrain(layer, frame or frame_of(layer), domain, given, (mask, target, slack), found)
     return _result(layer, y, tensor, (batch, flat), mask, errors, found)
 
 
@@ -305,18 +308,31 @@ def _constrain(
     layer: ReLULayer,
     frame: Frame,
     domain: Domain,
-    y: torch.Tensor,
-    systems: tuple[np.ndarray, np.ndarray, Noise | None],
+    y: torch.Tensor | None,
+    systems: tuple[np.ndarray, np.ndarray, np.ndarray],
     found: Solutions,
 ) -> None:
-    """Use inequalities and domain for outputs whose equations leave more than one input, or one outside."""
-    mask, target, errors = systems
+    """Use inequalities and domain for outputs whose equations leave more than one input, or one outside.
+
+    Args:
+        layer: The layer, in float64.
+        frame: Its rows.
+        domain: The domain.
+        y: Outputs, in the dtype that they were rounded to; ``None`` where noise makes proofs idle.
+        systems: Active rows, right-hand sides, and by how much the other rows may exceed 0.
+        found: Solutions of the equations; updated.
+    """
+    if frame.m * frame.n > _CONSTRAINED_ENTRIES:
+        raise ArgumentError(f"domain: expected None for a layer as large as {frame.m} x {frame.n}")
+    mask, target, slack = systems
     bias = layer.bias.cpu().numpy()
     outside = ~domain.contains(found.x, tol=1e-9 * float(np.abs(found.x).max(initial=1.0)))
     for k in np.flatnonzero(~found.unique | outside):
-        x, only = (None, False) if outside[k] and found.unique[k] else only_input(layer, frame, domain, y[k])
+        x, only = None, False
+        if y is not None and not (outside[k] and found.unique[k]):
+            x, only = only_input(layer, frame, domain, y[k])
         if x is None:
-            limit = np.zeros(layer.m) if errors is None else errors.bound(y[k : k + 1].cpu().numpy())[0]
-            x = constrained_least_squares(frame, domain, bias, mask[k], target[k], limit, found.x[k])
+            start = found.x[k]
+            x = constrained_least_squares(frame, domain, bias, mask[k], target[k], slack[k], start)
         found.x[k], found.unique[k], found.method[k] = x, only, Method.CONSTRAINED
         found.smallest[k] = found.expected[k] = np.nan

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from unrelu.frames._factor import lanczos_start, smallest_eigenvalues
-from unrelu.frames._nearby import neighbourhood
+from unrelu.frames._nearby import neighbourhood, pack
 from unrelu.frames._sharing import clusters
 from unrelu.inverse._refinement import expected_errors, refined
 from unrelu.inverse._solutions import Method, Solutions
@@ -118,16 +118,17 @@ def _solve_part(
     std: np.ndarray | None,
 ) -> tuple[np.ndarray, Solutions]:
     out = Solutions.blank(len(masks), frame.n)
+    packed = pack(corrections)
 
     def step(rest: np.ndarray, going: np.ndarray) -> np.ndarray:
-        return around.solve(corrections, frame.adjoint(rest)) * going[:, None]
+        return around.solve(packed, frame.adjoint(rest)) * going[:, None]
 
     everything = np.ones(len(masks), dtype=bool)
     out.x, settled = refined(step, frame.apply, masks, targets, everything.copy(), frame.n)
     if std is not None:
         out.expected = expected_errors(step, std, everything)
     eigenvalues = smallest_eigenvalues(
-        lambda v: around.solve(corrections, v), lanczos_start(len(masks), frame.n), _STEPS
+        lambda v: around.solve(packed, v), lanczos_start(len(masks), frame.n), _STEPS
     )
     out.smallest = np.sqrt(eigenvalues.clip(min=0))
     out.condition = frame.largest_singular_values(masks) / out.smallest

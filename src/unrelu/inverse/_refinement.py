@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _REFINEMENTS = 8
 _SETTLED = 1e-9  # relative size of a last step that rounding explains; a rough factor leaves more
+_ENOUGH = 2e-15  # relative size of a next step that is not worth making
 _PROBES = 16  # random errors by which the expected one is measured
 
 
@@ -51,7 +52,7 @@ def refined(
         following = np.where(np.isinf(before), length, length**2 / np.where(before > 0, before, 1.0))
         left[going] = following[going]
         size = np.linalg.norm(x, axis=1)
-        going &= following > 1e-16 * size
+        going &= following > _ENOUGH * size
         before = length
         if not going.any():
             break

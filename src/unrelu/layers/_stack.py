@@ -73,16 +73,17 @@ def stack(net: Network) -> Chain:
     Raises:
         ArgumentError: If a node is neither, naming the first one, or the layers would be very large.
     """
+    for step in net.steps:
+        if step.function is not None and not step.is_sum:
+            raise ArgumentError(
+                f"network: expected affine maps and ReLUs, but {step.name!r} is {step.operator}"
+            )
     last_use = net.last_uses()
     n = int(np.prod(net.input_shape))
     _check_size(n, n)
     known = {net.input_name: _Affine(np.eye(n), np.zeros(n))}
     layers: list[ReLULayer] = []
     for position, step in enumerate(net.steps):
-        if step.function is not None and not step.is_sum:
-            raise ArgumentError(
-                f"network: expected affine maps and ReLUs, but {step.name!r} is {step.operator}"
-            )
         value = _evaluated(step.inputs[0], known)
         later = {name: known[name] for name in known if last_use.get(name, -1) > position}
         if step.is_sum:

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from unrelu.layers import Network
 
 Method = Literal["auto", "dense", "lanczos"]
-_LIVE = (
-    4  # copies of the widest layer's derivative at a time: before and after, the next one, what is multiplied
-)
+_LIVE = 4  # derivatives of the widest layer at a time: before, after, the next one, what is multiplied
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,9 @@ def examples() -> list[Certificate]:
     shown = (np.array([0]), np.array([1]))
     faces = StructureCertificate(few.layer, cone, pairs.pairs[:0], np.arange(2), (), shown)
     on_ball = dataclasses.replace(few, domain=ball, x=np.array([-0.5, 0.5]))
-    return [tree, pairs, blocks, few, directed, faces, on_ball]
+    structure = Block(pairs, np.arange(4)[None], np.arange(2)[None])
+    paired = StructureCertificate(layer, space, pairs.pairs[:0], pairs.always, (structure,))
+    return [tree, pairs, blocks, few, directed, faces, on_ball, paired]
 
 
 @pytest.mark.parametrize("certificate", examples(), ids=lambda made: made.form)

@@ -15,8 +15,10 @@ from unrelu.certificates import (
     from_json,
     verify,
 )
+from unrelu.certificates._rows import Rows
 from unrelu.certificates._verification import NotProvedError
 from unrelu.certificates.injective import part_of
+from unrelu.certificates.injective._structure_proof import _rank
 from unrelu.errors import ArgumentError
 
 NONE = np.zeros(0, dtype=np.int64)
@@ -246,3 +248,37 @@ def test_trees_know_no_balls(rng):
     proof = windowed(rng).blocks[0].proof
     ball = DomainRecord("ball", 2, center=np.zeros(2), radius=1.0)
     assert "domain.kind" in verify(dataclasses.replace(proof, domain=ball)).reason
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_rank_of_connected_components(seed):
+    rng = np.random.default_rng(seed)
+    sizes = [(int(rng.integers(1, 6)), int(rng.integers(1, 5))) for _ in range(5)]
+    matrix = np.zeros((sum(m for m, _ in sizes), sum(n for _, n in sizes)))
+    row = column = 0
+    for m, n in sizes:
+        matrix[row : row + m, column : column + n] = rng.integers(-1, 2, (m, n))
+        row, column = row + m, column + n
+    shuffled = matrix[rng.permutation(len(matrix))][:, rng.permutation(matrix.shape[1])]
+    assert _rank(Rows.of(shuffled)) == np.linalg.matrix_rank(matrix)
+    used = shuffled[shuffled.any(axis=1)]
+    assert _rank(Rows.of(used)) == np.linalg.matrix_rank(matrix)
+
+
+def test_a_block_may_be_a_structure_but_not_hold_blocks():
+    basis = np.array([[2.0, 1.0], [1.0, 1.0]])
+    kernels = np.vstack([basis, -basis])
+    weight = np.zeros((8, 3))
+    weight[:4, :2], weight[4:, 1:] = kernels, kernels
+    layer, space = LayerRecord.dense(weight, np.zeros(8)), DomainRecord("space", 3)
+    pairs, plane = np.array([[0, 2], [1, 3]]), DomainRecord("space", 2)
+    part = StructureCertificate(LayerRecord.dense(kernels, np.zeros(4)), plane, pairs, NONE)
+    block = Block(part, np.arange(8).reshape(2, 4), np.array([[0, 1], [1, 2]]))
+    certificate = StructureCertificate(layer, space, NO_PAIRS, NONE, (block,))
+    assert same_through_json(certificate).valid
+    less = dataclasses.replace(block, proof=dataclasses.replace(part, pairs=pairs[:1]))
+    assert not verify(dataclasses.replace(certificate, blocks=(less,))).valid
+    inner = Block(part, np.arange(4)[None], np.arange(2)[None])
+    nested = dataclasses.replace(part, pairs=NO_PAIRS, blocks=(inner,))
+    refused = dataclasses.replace(certificate, blocks=(dataclasses.replace(block, proof=nested),))
+    assert "a block within a block" in verify(refused).reason

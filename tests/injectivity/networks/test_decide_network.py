@@ -10,7 +10,7 @@ import torch
 
 import unrelu
 from tests.preimage.pieces.nets import network, random_layers
-from unrelu import Ball, Box, Orthant, Verdict, decide, verify
+from unrelu import Ball, Box, Orthant, Polytope, Verdict, decide, verify
 from unrelu.certificates import (
     NetworkInjectivityCertificate,
     NetworkRegionsCertificate,
@@ -108,6 +108,29 @@ def test_narrow_layers_refute():
     check(decision, net)
 
 
+@pytest.mark.parametrize("outputs", [1, 4])
+@pytest.mark.parametrize(
+    ("G", "h"),
+    [
+        ([[-1.0, 0.0], [0.0, -1.0], [1.0, 1.0]], [1.0, 1.0, 1.0]),
+        ([[1.0, 1.0]], [1.0]),
+        ([[1.0, 0.0], [-1.0, 0.0]], [0.0, 0.0]),
+    ],
+)
+def test_polytopes(G, h, outputs):
+    """A triangle, a half plane, and a line, on which nothing is decided."""
+    base = np.array([[4.0, 1.0], [-1.0, 3.0]])
+    second = np.array([[1.0, 2.0, -1.0, 0.0], [0.0, 1.0, 1.0, -2.0], [1, 1, 1, 1], [2, 0, 1, 0]])
+    layers = [(np.vstack([base, -base]), np.zeros(4)), (second[:outputs], np.ones(outputs))]
+    net = network(layers, True)
+    decision = decide(net, Polytope(np.array(G), np.array(h)), time_limit=10)
+    if len(h) == 2:
+        assert decision.verdict == Verdict.UNKNOWN
+    else:
+        assert decision.verdict == Verdict.NOT_INJECTIVE or outputs > 1
+        check(decision, net)
+
+
 FOLD = np.array([[1.0], [-1.0]]), np.zeros(2)
 
 
@@ -167,6 +190,42 @@ def test_no_chain_is_refuted_by_its_first_layer():
     decision = decide(net, time_limit=5)
     assert decision.verdict == Verdict.NOT_INJECTIVE
     assert isinstance(decision.certificate, WitnessCertificate) and verify(decision.certificate, net).valid
+
+
+@pytest.mark.parametrize("convolutional", [False, True])
+def test_a_first_layer_refutes_what_skips_later_ones(convolutional):
+    """The chain that passes on what skips a layer begins with the same numbers."""
+
+    class Residual(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            make = torch.nn.Conv2d if convolutional else torch.nn.Linear
+            options = {"kernel_size": 3, "padding": 1} if convolutional else {}
+            self.first, self.second = make(2, 3, **options), make(3, 3, **options)
+
+        def forward(self, x):
+            hidden = torch.relu(self.first(x))
+            return hidden + torch.relu(self.second(hidden))
+
+    torch.manual_seed(0)
+    shape = (1, 2, 4, 4) if convolutional else (1, 2)
+    net = unrelu.trace(Residual(), torch.zeros(shape))
+    decision = decide(net, time_limit=5)
+    assert decision.verdict == Verdict.NOT_INJECTIVE
+    assert isinstance(decision.certificate, NetworkWitnessCertificate)
+    check(decision, net)
+
+
+def test_an_interrupt_keeps_the_layers(monkeypatch):
+    from unrelu.injectivity import _network
+
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_network, "decide_by_regions", interrupted)
+    decision = decide(network([FOLD, (np.array([[3.0, -1.0]]), np.zeros(1))], False))
+    assert decision.verdict == Verdict.UNKNOWN and "interrupted" in decision.reason
+    assert decision.layers["fc0"].verdict == Verdict.INJECTIVE
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,18 @@ def test_special_layers(name: str):
     assert found.complete
 
 
+@pytest.mark.parametrize("name", [name for name in RECIPES if name not in {"repeated_kernels", "strided"}])
+def test_layers_of_every_kind(name: str):
+    made = RECIPES[name]()
+    found = lipschitz(made.layer, made.points, time_limit=0.5)
+    for interval in (found.upper, found.lower, found.sigma_star, found.puthawala, found.condition):
+        assert 0 <= interval.low <= interval.high
+    values = np.linalg.svd(made.weight, compute_uv=False)
+    assert found.upper.high <= values.max(initial=0) * (1 + 1e-12)
+    assert found.sigma_star.high <= values.min(initial=np.inf) * (1 + 1e-12) + 1e-12 * values.max(initial=0)
+    assert found.condition.low >= np.sqrt(2) * (1 - 1e-15)
+
+
 @pytest.mark.parametrize("n", [1, 2])
 @pytest.mark.parametrize("seed", range(3))
 def test_the_true_constant_lies_in_the_interval(n: int, seed: int):

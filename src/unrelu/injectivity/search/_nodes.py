@@ -56,17 +56,21 @@ def pending(state: State, share: float) -> list[Node]:
     return nodes + [_second(state, k, share) for k in range(level, -1, -1) if state.phase[k] == EXCLUDE]
 
 
-def give_away(state: State, share: float) -> list[Node]:
-    """Return the open child of the uppermost node that has one, and take it from the walk.
+def give_away(state: State, share: float, count: int) -> list[Node]:
+    """Return open children of the uppermost nodes that have some, and take them from the walk.
 
-    It comes after everything that is left to the walk.
+    They come after everything that is left to the walk, in this order.
+
+    Args:
+        state: The walk.
+        share: Of the subtree that it walks through.
+        count: How many children at most.
     """
     level = int(state.number[LEVEL])
-    for above in range(level if state.number[ENTERING] else level + 1):
-        if state.phase[above] == EXCLUDE:
-            state.phase[above] = DONE
-            return [_second(state, above, share)]
-    return []
+    upper = range(level if state.number[ENTERING] else level + 1)
+    given = [k for k in upper if state.phase[k] == EXCLUDE][:count]
+    state.phase[given] = DONE
+    return [_second(state, k, share) for k in reversed(given)]
 
 
 def _second(state: State, level: int, share: float) -> Node:

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from unrelu.injectivity.search._problem import Problem
 
-_SLICE = 0.1  # seconds between looks at the clock and at idle threads
+_SLICE = 0.03  # seconds between looks at the clock and at idle threads
+_REPORT = 0.1  # seconds between reports
 _SEED = 2000  # supports that a new thread takes over
 
 
@@ -115,7 +116,7 @@ class Walk:
             try:
                 while not all(job.done() for job in jobs):
                     with self._change:
-                        self._change.wait(_SLICE)
+                        self._change.wait(_REPORT)
                     self._report(1.0 - self._open_share())
             finally:
                 self._halt()
@@ -201,7 +202,8 @@ class Walk:
             if self._stop or idle <= len(self._waiting):
                 return
             listed = state.listed[0, : min(_SEED, int(state.listed_count[0]))]
-            given = [Part(node, supports=state.pool[listed]) for node in give_away(state, part.node.share)]
+            nodes = give_away(state, part.node.share, 2 * idle - len(self._waiting))
+            given = [Part(node, supports=state.pool[listed]) for node in nodes]
             part.later[:0] = given
             self._waiting.extend(given)
             self._change.notify_all()

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from unrelu.certificates import DomainRecord
+from unrelu.certificates.injective import lies_inside
 from unrelu.domains import Ball, Domain
 from unrelu.frames import Frame, activity
 from unrelu.layers import ReLULayer
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,16 +41,10 @@ def inside(domain: Domain, x: np.ndarray) -> bool:
     """Return whether ``x`` is a point of a ball, or of a polyhedron, at which no inequality is tight."""
     if isinstance(domain, Ball):
         center = domain.center_point(len(x))
-        return _squares(x, center) < Fraction(domain.radius) ** 2
-    G, h = domain.inequalities(len(x))
-    return len(h) == 0 or bool((_signs(ReLULayer(G, -h), x) < 0).all())
+        return lies_inside(DomainRecord("ball", len(x), center=center, radius=domain.radius), x)
+    return lies_inside(domain.record(len(x)), x)
 
 
-def _signs(layer: ReLULayer, x: np.ndarray, frame: Frame | None = None) -> np.ndarray:
+def _signs(layer: ReLULayer, x: np.ndarray, frame: Frame) -> np.ndarray:
     point = torch.from_numpy(x)[None].to(layer.bias.device)
     return activity(layer, point, frame).signs[0]
-
-
-def _squares(x: Sequence[float] | np.ndarray, center: np.ndarray) -> Fraction:
-    pairs = zip(map(float, x), map(float, center), strict=True)
-    return sum(((Fraction(a) - Fraction(b)) ** 2 for a, b in pairs), Fraction(0))

@@ -23,6 +23,7 @@ class Cells:
 
     Attributes:
         rows: Numbers of the rows that are not 0, in the order in which their signs are chosen.
+        start: A point inside the domain, as `point` gives it.
     """
 
     def __init__(self, weight: np.ndarray, bias: np.ndarray, domain: Domain | None) -> None:
@@ -43,9 +44,10 @@ class Cells:
             fixed = np.vstack([np.column_stack([-faces, limits]), np.eye(n + 1)[-1:]])
         self._count = len(fixed)
         self._all = scaled_rows(np.vstack([fixed, weight])).matrix
-        self.start = self.point(())
-        if self.start is None:
+        start = self.point(())
+        if start is None:
             raise ArgumentError("domain: expected a domain with inner points, found none")
+        self.start = start
 
     def point(self, signs: tuple[int, ...]) -> np.ndarray | None:
         """Return a point inside the region where the first rows have these signs; ``None`` if there is none.

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from unrelu.layers import ReLULayer
 
 _EPS = float(np.finfo(np.float64).eps)
+_BELOW = 1e-30  # far below rounding, and not 0
 
 
 def lipschitz(
@@ -75,12 +76,11 @@ def lipschitz(
     smallest, largest, ends = _at_points(layer, x)
     cells, scale = Cells(weight, bias, domain), power_of_two(layer.dense())
     rows = weight / scale
-    whole = np.linalg.svd(rows, compute_uv=False) if m else np.zeros(1)
+    largest_of_all, sharpest = _largest(rows), _smallest(rows)
     low = least(cells, lambda signs: _smallest(rows[_active(cells, signs)]), -1, time_limit)
     high = least(cells, lambda signs: -_largest(rows[_possible(cells, signs)]), 1, time_limit)
-    sharpest = scale * float(whole[-1]) if m >= n else 0.0
     error = scale * (4 * (m + n) * _EPS * float(np.linalg.norm(rows)))
-    star = _interval(scale * low.low, min(scale * low.high, ends[0], sharpest), error)
+    star = _interval(scale * low.low, min(scale * low.high, ends[0], scale * sharpest), error)
     upper = _interval(max(scale * -high.high, ends[1]), scale * -high.low, error)
     pair = near_pair(weight, bias, domain, x.cpu().numpy(), star.high)
     lower = Interval(star.low / 2, star.high if pair is None else pair.ratio)
@@ -91,7 +91,7 @@ def lipschitz(
         eckert=star,
         puthawala=Interval(star.low / math.sqrt(2 * max(m, 1)), star.high / math.sqrt(2 * max(m, 1))),
         condition=_ratio(upper, lower, math.sqrt(2) if domain is None else 1.0),
-        frame_bounds=(_square(sharpest), _square(scale * float(whole[0]))),
+        frame_bounds=(_square(scale * sharpest), _square(scale * largest_of_all)),
         smallest=None if data is None else like(smallest.reshape(batch), data),
         largest=None if data is None else like(largest.reshape(batch), data),
         pair=None if pair is None else like(torch.from_numpy(pair.inputs), data),
@@ -117,9 +117,10 @@ def _possible(cells: Cells, signs: tuple[int, ...]) -> np.ndarray:
 
 
 def _smallest(rows: np.ndarray) -> float:
+    """Return the smallest singular value; exactly 0 only where that is sure, by the number of rows."""
     if len(rows) < rows.shape[1]:
         return 0.0
-    return float(np.linalg.svd(rows, compute_uv=False)[-1])
+    return max(_BELOW, float(np.linalg.svd(rows, compute_uv=False)[-1]))
 
 
 def _largest(rows: np.ndarray) -> float:

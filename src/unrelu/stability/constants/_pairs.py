@@ -47,12 +47,24 @@ def near_pair(
         points: Points of the domain, shape ``(k, n)``.
         below: What the ratio must be smaller than.
     """
-    m, n = weight.shape
     if not 1 / _LARGE < np.abs(weight).max(initial=0) < _LARGE or np.abs(bias).max(initial=0) > _LARGE:
         return None
     norms = np.linalg.norm(weight, axis=1)
-    size = float(np.median(np.abs(bias[norms > 0]) / norms[norms > 0])) if norms.any() else 0.0
-    size = size or 1.0
+    # What is out of range makes infinite bounds.
+    with np.errstate(all="ignore"):
+        size = float(np.median(np.abs(bias[norms > 0]) / norms[norms > 0]))
+        return _nearest(weight, bias, domain, points, below, size if 0 < size < _LARGE else 1.0)
+
+
+def _nearest(
+    weight: np.ndarray,
+    bias: np.ndarray,
+    domain: Domain | None,
+    points: np.ndarray,
+    below: float,
+    size: float,
+) -> Pair | None:
+    m, n = weight.shape
     count = max(1, min(_CENTRES, _WORK // max(1, m * n)))
     drawn = size * np.random.default_rng(0).standard_normal((count, n))
     centres = np.vstack([np.zeros((1, n)), drawn, points[:count]])
@@ -90,10 +102,9 @@ def _bound(weight: np.ndarray, bias: np.ndarray, pair: np.ndarray) -> float:
     """Return the ratio, and what rounding may have taken from it; infinite for points that are one."""
     distance = float(np.linalg.norm(pair[0] - pair[1]))
     reach = float(np.linalg.norm(weight) * np.linalg.norm(pair) + np.linalg.norm(bias))
-    if not distance > 0:
-        return float("inf")
     error = 4 * (weight.shape[1] + 2) * _EPS * reach / distance
-    return (_ratio(weight, bias, pair) + error) * (1 + 8 * _EPS * sum(weight.shape))
+    bound = (_ratio(weight, bias, pair) + error) * (1 + 8 * _EPS * sum(weight.shape))
+    return bound if np.isfinite(bound) else np.inf
 
 
 def _improved(weight: np.ndarray, bias: np.ndarray, pair: np.ndarray) -> np.ndarray:

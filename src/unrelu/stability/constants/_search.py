@@ -56,7 +56,6 @@ def least(cells: Cells, bound: Callable[[Signs], float], first: int, time_limit:
     def add(signs: Signs, point: np.ndarray) -> None:
         heapq.heappush(open_nodes, (bound(signs), -len(signs), next(number), signs, point))
 
-    assert cells.start is not None
     add((), cells.start)
     while open_nodes and open_nodes[0][0] < min(high, perhaps):
         if time.monotonic() > deadline:
