@@ -78,7 +78,9 @@ def table(sizes: list[tuple[int, int]], general_position: bool) -> dict[str, str
         begin = time.perf_counter()
         result = decide(n, m, general_position)
         said = f"{result.verdict} in {time.perf_counter() - begin:.3f} s, {result.nodes} nodes"
-        if result.tree is not None:
+        if result.tree is None:
+            said += f" ({result.reason})"
+        else:
             said += f", {_certificate(gaussian(n, m), result)}"
         grade = "exact-general-position" if general_position else "exact"
         facts[f"n = {n}, m = {m}, {grade}"] = said

@@ -8,15 +8,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save
 from torch import nn
 
 from unrelu.layers import ReLULayer
-from unrelu.output import write_bytes
 
 from .._data import Split, mnist
-from .._training import Tell, accuracy
+from .._training import Tell, accuracy, keep_weights, keras_start, read_weights
 
 
 @dataclass(frozen=True)
@@ -114,10 +111,7 @@ def network(n: int, recipe: Recipe, classes: int) -> nn.Sequential:
         parts += [(f"fc{k}", nn.Linear(before, after)), (f"relu{k}", nn.ReLU())]
     parts.append(("out", nn.Linear(recipe.widths[-1], classes)))
     model = nn.Sequential(OrderedDict(parts))
-    for module in model:
-        if isinstance(module, nn.Linear):
-            nn.init.xavier_uniform_(module.weight)
-            nn.init.zeros_(module.bias)
+    keras_start(model)
     return model
 
 
@@ -135,20 +129,15 @@ def _read(path: Path, recipe: Recipe, quick: bool) -> Trained | None:
     """Return the network in a file; ``None`` where there is none trained by this recipe."""
     if not path.exists():
         return None
-    with safe_open(path, "pt") as file:
-        if (file.metadata() or {}).get("recipe") != repr((recipe, quick)):
-            return None
     split = mnist(quick)
     model = network(split.n, recipe, split.classes)
-    model.load_state_dict(load_file(path))
-    return Trained(model.eval(), split, recipe)
+    return Trained(model.eval(), split, recipe) if read_weights(path, model, repr((recipe, quick))) else None
 
 
 def _trained_anew(path: Path | None, recipe: Recipe, quick: bool, tell: Tell) -> Trained:
     trained = train(mnist(quick), recipe, tell)
     if path is not None:
-        metadata = {"recipe": repr((recipe, quick))}
-        write_bytes(path, save(trained.model.state_dict(), metadata), force=True)
+        keep_weights(path, trained.model, repr((recipe, quick)))
     return trained
 
 
