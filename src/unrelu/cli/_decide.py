@@ -15,6 +15,7 @@ from unrelu.cli._options import (
     Certificate,
     Force,
     InputShape,
+    Json,
     Model,
     Weights,
     check_outputs,
@@ -69,9 +70,7 @@ def decide(
     time_limit: Annotated[float, typer.Option(metavar="SECONDS", help="Time for each layer, about.")] = 60.0,
     general_position: GeneralPosition = None,
     certificate: Certificate = None,
-    json: Annotated[
-        str | None, typer.Option(help="Write the answer as JSON to this file; - for standard output.")
-    ] = None,
+    json: Json = None,
     export: Export = None,
     delta: Delta = None,
     weights: Weights = None,

@@ -11,6 +11,7 @@ import typer
 from unrelu.cli._options import (
     Force,
     InputShape,
+    Json,
     Layer,
     Mean,
     Model,
@@ -63,9 +64,7 @@ def invert(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the reconstructions to this .npy file.")
     ] = None,
-    json: Annotated[
-        str | None, typer.Option(help="Write the answers as JSON to this file; - for standard output.")
-    ] = None,
+    json: Json = None,
     mean: Mean = None,
     std: Std = None,
     weights: Weights = None,

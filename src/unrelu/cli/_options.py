@@ -37,6 +37,9 @@ Layer = Annotated[
     str | None, typer.Option(help="Name of the layer or of its ReLU node; the first if not given.")
 ]
 Certificate = Annotated[Path | None, typer.Option(help="Write the proof to this file, for unrelu verify.")]
+Json = Annotated[
+    str | None, typer.Option(help="Write the answers as JSON to this file; - for standard output.")
+]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
 
 

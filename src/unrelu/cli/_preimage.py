@@ -13,6 +13,7 @@ from unrelu.cli._options import (
     Data,
     Force,
     InputShape,
+    Json,
     Layer,
     Mean,
     Model,
@@ -47,9 +48,7 @@ def preimage(
         ),
     ] = "space",
     certificate: Certificate = None,
-    json: Annotated[
-        str | None, typer.Option(help="Write the answers as JSON to this file; - for standard output.")
-    ] = None,
+    json: Json = None,
     mean: Mean = None,
     std: Std = None,
     weights: Weights = None,

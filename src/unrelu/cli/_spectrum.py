@@ -13,6 +13,7 @@ from unrelu.cli._options import (
     Data,
     Force,
     InputShape,
+    Json,
     Mean,
     Model,
     Std,
@@ -38,9 +39,7 @@ def spectrum(
     model: Model,
     data: Data,
     output: Picture = None,
-    json: Annotated[
-        str | None, typer.Option(help="Write the values as JSON to this file; - for standard output.")
-    ] = None,
+    json: Json = None,
     limit: Annotated[int, typer.Option(min=1, help="Use only the first so many samples.")] = 50,
     window: Annotated[
         str | None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,64 +47,64 @@ def solve_directly(
         n_jobs: Threads, as in joblib.
         advance: Told how many outputs have been solved since it was last called.
     """
-    out = Solutions.blank(len(masks), frame.n)
+    task = _Task(masks, targets, std, n_jobs, advance, Solutions.blank(len(masks), frame.n))
     left = np.ones(len(masks), dtype=bool)
     if isinstance(frame, DenseFrame):
-        left &= ~_by_clusters(frame, masks, targets, std, n_jobs, advance, out)
+        left &= ~_by_clusters(frame, task)
     with threadpool_limits(1, user_api="blas"):
-        _by_groups(frame, masks, targets, std, n_jobs, advance, out, np.flatnonzero(left))
-    return out
+        _by_groups(frame, task, np.flatnonzero(left))
+    return task.out
 
 
-def _by_clusters(
-    frame: DenseFrame,
-    masks: np.ndarray,
-    targets: np.ndarray,
-    std: np.ndarray | None,
-    n_jobs: int,
-    advance: Advance,
-    out: Solutions,
-) -> np.ndarray:
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """The arguments of `solve_directly`, and what is solved so far."""
+
+    masks: np.ndarray
+    targets: np.ndarray
+    std: np.ndarray | None
+    n_jobs: int
+    advance: Advance
+    out: Solutions
+
+    def equations(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Return masks, right-hand sides and deviations of some outputs."""
+        return self.masks[index], self.targets[index], None if self.std is None else self.std[index]
+
+    def put(self, index: np.ndarray, part: Solutions) -> None:
+        """Take over the solutions of some outputs."""
+        self.out.put(index, part)
+        self.advance(len(index))
+
+
+def _by_clusters(frame: DenseFrame, task: _Task) -> np.ndarray:
     """Solve what factors with corrections are good for; return which outputs that were."""
-    done = np.zeros(len(masks), dtype=bool)
+    done = np.zeros(len(task.masks), dtype=bool)
 
     def work(start: int, cluster: Cluster) -> None:
         index = start + cluster.members
-        solved, part = solve_nearby(
-            frame, cluster, masks[index], targets[index], std if std is None else std[index]
-        )
-        out.put(index[solved], part)
+        solved, part = solve_nearby(frame, cluster, *task.equations(index))
+        task.put(index[solved], part)
         done[index[solved]] = True
-        advance(len(solved))
 
     block = max(1, _MASK_BYTES // (4 * max(frame.m, 1)))
-    for start in range(0, len(masks), block):
-        found = list(worthwhile_clusters(frame, masks[start : start + block]))
-        with threadpool_limits(1, user_api="blas"), Parallel(n_jobs, backend="threading") as parallel:
+    for start in range(0, len(task.masks), block):
+        found = list(worthwhile_clusters(frame, task.masks[start : start + block]))
+        with threadpool_limits(1, user_api="blas"), Parallel(task.n_jobs, backend="threading") as parallel:
             parallel(delayed(work)(start, cluster) for cluster in found)
     return done
 
 
-def _by_groups(
-    frame: Frame,
-    masks: np.ndarray,
-    targets: np.ndarray,
-    std: np.ndarray | None,
-    n_jobs: int,
-    advance: Advance,
-    out: Solutions,
-    rest: np.ndarray,
-) -> None:
+def _by_groups(frame: Frame, task: _Task, rest: np.ndarray) -> None:
     """Solve outputs by a factor each."""
     kept = max(1, _FACTOR_BYTES // max(1, frame.factor_bytes))
-    threads = min(effective_n_jobs(n_jobs), kept)
+    threads = min(effective_n_jobs(task.n_jobs), kept)
     most = max(1, min(_GROUP, kept // threads, -(-len(rest) // threads)))
 
     def work(index: np.ndarray) -> None:
-        out.put(index, solve(frame, masks[index], targets[index], std if std is None else std[index]))
-        advance(len(index))
+        task.put(index, solve(frame, *task.equations(index)))
 
     with Parallel(threads, backend="threading") as parallel:
         for start in range(0, len(rest), _BLOCK):
             block = rest[start : start + _BLOCK]
-            parallel(delayed(work)(block[group]) for group in similar(masks[block], most))
+            parallel(delayed(work)(block[group]) for group in similar(task.masks[block], most))
