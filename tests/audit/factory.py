@@ -1,5 +1,6 @@
 """Audit results as an audit fills them: dense and convolutional layers, skipped nodes, and the edge cases."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -9,11 +10,15 @@ from unrelu.audit._figures import (
     Example,
     Histogram,
     InjectivityVerdict,
+    LipschitzFigures,
     PreimageKinds,
     Quantiles,
     Share,
+    SingularValues,
+    SpectrumFigures,
 )
 from unrelu.audit._result import AuditResult, LayerAudit, SkippedNode
+from unrelu.stability import Interval
 
 HOSTILE = "<script>alert(1)</script>\"'&$\\frac$[red]{{7*7}}\x1b[31m\u202e\ud800漢"
 
@@ -60,6 +65,29 @@ def preimages():
     return PreimageKinds(10, (59.5, 61.5, 63.5, 65.5), counts, Quantiles(1.0, 1.0, 3.0, 5.0, 5.0), 1)
 
 
+def lipschitz(injective=True):
+    """Constants of a layer that shrinks distances at most by a known factor, or to nothing."""
+    if injective:
+        return LipschitzFigures(Interval(3.1, 3.4), Interval(0.02, 0.04), Interval(77.5, 170.0), 4, False)
+    nothing, infinite = Interval(0.0, 0.0), Interval(math.inf, math.inf)
+    return LipschitzFigures(Interval(3.1, 3.1), nothing, infinite, 4, True)
+
+
+def singular_values(rank, largest=9.87):
+    """Values that decay by a factor of a thousand; none where the rank is 0."""
+    if not rank:
+        return SingularValues(0.0, None, None, None, (), ())
+    values = np.geomspace(largest, largest / 1000, rank)
+    return SingularValues(
+        float(rank), largest, float(values[-1]), 1000.0, tuple(range(1, rank + 1)), tuple(values.tolist())
+    )
+
+
+def spectrum(before=60, after=41):
+    """Singular values before and after a ReLU."""
+    return SpectrumFigures(4, 784, singular_values(before), singular_values(after, 8.76))
+
+
 def histogram(values):
     counts, edges = np.histogram(values, bins=24)
     return Histogram(tuple(map(float, edges)), tuple(map(int, counts)))
@@ -98,6 +126,8 @@ def layer(name="fc1", m=256, n=64, count=500, total=500, undecided=0, **changes)
         error=Quantiles.of(1e-9 * spread) if count else None,
         error_other=Quantiles.of(0.4 * spread) if count < total else None,
         condition=Quantiles.of(1 + 40 * spread) if count else None,
+        noisy_samples=min(count, 200),
+        error_noisy=Quantiles.of(0.03 * spread) if count else None,
         seconds=0.81,
     )
     return replace(made, **changes)
@@ -122,15 +152,17 @@ def realistic(**changes):
             ),
             preimages=preimages(),
             collisions=collisions((1, 28, 28)),
+            spectrum=spectrum(),
             rank_certified=False,
             notes=("2 samples lie within rounding of a face of their cell.",),
         ),
-        layer("fc1", m=1568, n=500),
+        layer("fc1", m=1568, n=500, lipschitz=lipschitz(), spectrum=spectrum(41, 0)),
         layer(
             "fc2",
             m=64,
             n=256,
             count=0,
+            lipschitz=lipschitz(injective=False),
             notes=(
                 "Repeated rows were found, so the rank was computed for every sample.",
                 "The condition number is that of the active rows, not of the whole matrix.",
@@ -170,6 +202,8 @@ def hostile():
         notes=(HOSTILE,),
         tests={HOSTILE: 3},
         examples=examples(),
+        lipschitz=lipschitz(),
+        spectrum=spectrum(),
     )
     return realistic(
         model=HOSTILE,
@@ -206,6 +240,7 @@ def blank():
 def single():
     """One layer, one sample, one input."""
     one = layer("fc", m=2, n=1, count=1, total=1, active_histogram=Histogram((0.5, 1.5), (1,)))
+    one = replace(one, lipschitz=lipschitz(), spectrum=spectrum(1, 1))
     return realistic(layers=(one,), samples=1, data_shape=(1,), skipped=())
 
 

@@ -30,7 +30,7 @@ def test_one_row_a_layer(case):
 
 def test_figures_are_unrounded_and_gaps_empty():
     result = factory.realistic()
-    first, _, last = rows(result)
+    first, second, last = rows(result)
     assert float(first["radius_p05"]) == result.layers[0].radius.low
     assert float(first["singleton_share"]) == 472 / 498
     assert (first["in_shape"], first["out_shape"]) == ("1x28x28", "12x16x16")
@@ -38,6 +38,15 @@ def test_figures_are_unrounded_and_gaps_empty():
     assert (first["preimage_bounded"], first["preimage_undecided"]) == ("5", "0")
     assert last["preimage_bounded"] == last["injectivity"] == ""
     assert first["injectivity"] == "not injective"
+    assert float(first["error_noisy_median"]) == result.layers[0].error_noisy.median
+    assert (first["noisy_samples"], last["noisy_samples"], last["error_noisy_p95"]) == ("200", "0", "")
+    assert (second["lipschitz_upper_high"], second["lipschitz_condition_low"]) == ("3.4", "77.5")
+    assert (second["lipschitz_complete"], last["lipschitz_complete"]) == ("False", "True")
+    assert last["lipschitz_lower_high"] == "0.0"
+    assert last["lipschitz_condition_low"] == first["lipschitz_upper_low"] == ""
+    assert (first["spectrum_before_rank"], first["spectrum_after_largest"]) == ("60.0", "8.76")
+    assert (second["spectrum_after_rank"], second["spectrum_after_condition"]) == ("0.0", "")
+    assert last["spectrum_before_smallest"] == ""
     assert last["radius_median"] == last["condition_max"] == ""
 
 

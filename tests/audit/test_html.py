@@ -103,10 +103,19 @@ def test_says_what_was_found():
         "arXiv:1806.09730",
         "12.3 s",
         "Repeated rows were found",
+        "upper Lipschitz constant3.1–3.4",
+        "lower Lipschitz constant0.02–0.04",
+        "searched for a short time only",
+        "different inputs have the same output",
+        "relative error under noise",
+        "normal noise of 1 % of their root mean square; over 200 samples",
+        "along all 784 entries of the model’s input",
+        "Medians over 4 samples, evenly spread.",
     ):
         assert expected in text
     assert "PARTIAL" not in text
-    assert len(reader.all("img")) == 1 + 3 + 2 + 1 + 2  # overview, active rows, examples, kinds, collisions
+    # Overview, active rows, examples, kinds, collisions, singular values.
+    assert len(reader.all("img")) == 1 + 3 + 2 + 1 + 2 + 2
 
 
 def test_says_over_how_many_samples_errors_are():
@@ -159,6 +168,16 @@ def test_preimages_and_collisions():
     assert "a bounded set of inputs has the same output" in page
     assert "neither of these was proved" not in page  # of a kind that no sample has
     assert "What shares an output" not in to_html(factory.realistic(layers=(factory.layer(),)))
+
+
+def test_singular_values():
+    page = to_html(factory.realistic(layers=(factory.layer(spectrum=factory.spectrum(60, 0)),)))
+    reader = read(page)
+    assert reader.all("img")[2]["alt"].endswith("after the ReLU all are 0.")
+    text = " ".join("".join(reader.text).split())
+    assert "rank60 0" in text.replace("\n", " ") or "rank600" in text
+    assert "largest9.87–" in text and "condition number1,000–" in text
+    assert "From the data up to here" not in to_html(factory.realistic(layers=(factory.layer(),)))
 
 
 def test_what_is_no_image_is_left_out():

@@ -54,6 +54,14 @@ def test_figures_that_are_not_finite_become_null(validator):
     assert math.isnan(_json.from_dict(document).layers[0].seconds)
 
 
+def test_constants_without_a_bound_come_back(validator):
+    layer = factory.layer(lipschitz=factory.lipschitz(injective=False))
+    document = json.loads(_json.to_json(factory.realistic(layers=(layer,))), parse_constant=refuse)
+    validator.validate(document)
+    assert document["layers"][0]["lipschitz"]["condition"] == {"low": None, "high": None}
+    assert _json.from_dict(document).layers[0].lipschitz == layer.lipschitz
+
+
 def test_numpy_numbers_are_numbers():
     layer = factory.layer(m=np.int64(256), seconds=np.float32(0.5))
     document = json.loads(_json.to_json(factory.realistic(layers=(layer,))))

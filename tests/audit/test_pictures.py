@@ -82,6 +82,21 @@ def test_kinds_of_preimages(theme):
     assert len(picture.figure.axes[0].patches) == 3
 
 
+@pytest.mark.parametrize("theme", [LIGHT, DARK])
+@pytest.mark.parametrize("ranks", [(60, 41), (60, 0), (0, 0), (1, 1)])
+def test_singular_values(ranks, theme):
+    layer = factory.layer(spectrum=factory.spectrum(*ranks))
+    picture = pictures.singular_values(layer, layer.spectrum, theme)
+    check(picture)
+    (axes,) = picture.figure.axes
+    assert axes.get_yscale() == "log"
+    drawn = [len(line.get_xdata()) for line in axes.lines]
+    assert drawn == list(ranks)
+    assert [line.get_color() for line in axes.lines] == [theme.bar, theme.mark]
+    before = "60, from 9.87 to 0.00987" if ranks[0] == 60 else ("1" if ranks[0] else "all are 0")
+    assert f"before the ReLU {before}" in picture.alt
+
+
 def test_captions_and_alternative_texts():
     layer = factory.realistic().layers[0]
     told = [rows.caption(replace(layer.examples[1], singleton=fate)) for fate in (1, 0, -1)]

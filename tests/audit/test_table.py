@@ -1,13 +1,14 @@
 """The terminal's view: fits the terminal, says what the figures say, and cannot be subverted by a name."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
 from tests.audit import factory
-from unrelu.audit import _table
+from unrelu.audit import _table, _words
 from unrelu.audit._figures import Quantiles
 from unrelu.audit._result import SkippedNode
 
@@ -69,6 +70,38 @@ def test_says_over_how_many_samples_errors_are(measured, told):
     text = shown(factory.realistic(layers=tuple(factory.layer(reconstructed=k) for k in measured)), 80)
     assert text.count("error and condition number:") == (told is not None)
     assert told is None or f"error and condition number: {told}" in text
+
+
+def test_how_errors_grow():
+    lines = shown(factory.realistic(), 80).splitlines()
+    start = next(k for k, line in enumerate(lines) if line.startswith("How errors grow"))
+    rows = {
+        line.split()[0]: line.split()[1:] for line in lines[start + 4 : start + 10] if line.startswith("f")
+    }
+    median = factory.realistic().layers[1].error_noisy.median
+    assert rows["fc1"] == [_words.number(median), "3.1–3.4", "0.02–0.04", "77.5–170"]
+    assert rows["fc2"] == ["–", "3.1", "0", "∞"]
+    text = "\n".join(lines)
+    assert "1 % of their root mean square; over 200 samples given back" in text
+    assert "grow and shrink at most by these factors" in text
+
+
+def test_only_what_there_is():
+    bare = factory.layer(error_noisy=None, noisy_samples=0)
+    assert "How errors grow" not in shown(factory.realistic(layers=(bare,)), 80)
+    noise = shown(factory.realistic(layers=(factory.layer(),)), 80)
+    assert "under noise" in noise and "by these factors" not in noise
+    constants = shown(factory.realistic(layers=(replace(bare, lipschitz=factory.lipschitz()),)), 80)
+    assert "by these factors" in constants and "normal noise" not in constants
+
+
+def test_singular_values_before_and_after():
+    text = shown(factory.realistic(), 80)
+    rows = [line.split() for line in text.splitlines()]
+    assert ["fc1", "before", "41", "9.87", "0.00987", "1,000"] in rows
+    assert ["after", "0", "–", "–", "–"] in rows
+    assert "along all 784 inputs; medians of 4 samples" in text
+    assert "Singular values" not in shown(factory.realistic(layers=(factory.layer(),)), 80)
 
 
 def test_an_audit_interrupted_at_once():

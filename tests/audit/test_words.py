@@ -6,6 +6,7 @@ import pytest
 
 from tests.audit import factory
 from unrelu.audit import _words
+from unrelu.stability import Interval
 
 
 @pytest.mark.parametrize(
@@ -75,6 +76,29 @@ def test_headline():
 )
 def test_percentage_never_rounds_to_all_or_nothing(share, text):
     assert _words.percentage(share) == text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (1.2, 3.4, "1.2–3.4"),
+        (2.0, 2.0001, "2"),
+        (0.0, 0.0, "0"),
+        (1.5, math.inf, "≥ 1.5"),
+        (math.inf, math.inf, "∞"),
+    ],
+)
+def test_between(low, high, text):
+    assert _words.between(Interval(low, high)) == text
+
+
+@pytest.mark.parametrize(
+    ("samples", "text"),
+    [((), ""), ((1,), "1 sample"), ((200, 200), "200 samples"), ((7, 200), "7 to 200 samples")],
+)
+def test_noisy(samples, text):
+    layers = [factory.layer(noisy_samples=count) for count in samples]
+    assert _words.noisy([*layers, factory.layer(count=0)]) == text
 
 
 @pytest.mark.parametrize(

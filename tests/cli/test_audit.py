@@ -72,6 +72,17 @@ def test_errors_over_fewer_samples_are_told(unrelu):
     assert "error and condition number: not measured" in done.out
 
 
+def test_spectra_and_constants(unrelu):
+    (layer,) = validated(unrelu("audit", "model.onnx", "--data", "data.npy", "--json", "-").out).layers
+    assert (layer.spectrum.samples, layer.spectrum.directions, layer.spectrum.before.rank) == (4, 4, 4)
+    assert layer.lipschitz.points == 4 and layer.lipschitz.upper.low > 0
+    options = ("--spectra", "2", "--lipschitz", "0", "--json", "-")
+    (layer,) = validated(unrelu("audit", "model.onnx", "--data", "data.npy", *options).out).layers
+    assert layer.spectrum.samples == 2 and layer.lipschitz is None
+    done = unrelu("audit", "model.onnx", "--data", "data.npy", "--spectra", "0")
+    assert "Singular values" not in done.out and "How errors grow" in done.out
+
+
 def test_callable_from_the_current_folder(shell):
     done = shell("audit", "handmade_zoo:build", "--data", "data.npy", "--json", "-")
     assert done.code == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from unrelu.audit._figures import KINDS
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from unrelu.audit._result import AuditResult, LayerAudit
 
 _QUANTILES = {"min": "minimum", "p05": "low", "median": "median", "p95": "high", "max": "maximum"}
-_FIGURES = ("active", "input_norm", "radius", "error", "error_other", "condition")
+_FIGURES = ("active", "input_norm", "radius", "error", "error_other", "error_noisy", "condition")
 _PLAIN = (
     "m",
     "n",
@@ -34,6 +35,7 @@ _PLAIN = (
     "samples",
     "undecided",
     "reconstructed",
+    "noisy_samples",
 )
 
 
@@ -103,6 +105,11 @@ def _columns() -> dict[str, Callable[[AuditResult, LayerAudit], Any]]:
         columns |= {f"{figure}_{short}": _attribute(figure, name) for short, name in _QUANTILES.items()}
     columns["injectivity"] = _attribute("injectivity", "verdict")
     columns |= {f"preimage_{kind}": _preimages_of(kind) for kind in KINDS}
+    for figure, part in product(("upper", "lower", "condition"), ("low", "high")):
+        columns[f"lipschitz_{figure}_{part}"] = _attribute("lipschitz", figure, part)
+    columns["lipschitz_complete"] = _attribute("lipschitz", "complete")
+    for side, part in product(("before", "after"), ("rank", "largest", "smallest", "condition")):
+        columns[f"spectrum_{side}_{part}"] = _attribute("spectrum", side, part)
     columns["tests"] = lambda _, layer: "; ".join(
         f"{test}={settled}" for test, settled in layer.tests.items()
     )

@@ -10,6 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from unrelu.stability import Interval
+
 _BINS = 40  # of a histogram, at most
 
 
@@ -140,6 +142,63 @@ class CollisionExample:
     distance: float
     target_distance: float | None
     output_difference: float
+
+
+@dataclass(frozen=True)
+class LipschitzFigures:
+    """How much a layer stretches and shrinks distances on R^n, in intervals; see `unrelu.lipschitz`.
+
+    Attributes:
+        upper: The largest ``|f(x) - f(y)| / |x - y|``.
+        lower: The smallest; its inverse is the Lipschitz constant of the way back.
+        condition: ``upper / lower``; ends are infinite where the layer may not be injective.
+        points: Inputs of the layer, evenly spread, whose linear regions narrowed the intervals.
+        complete: Whether both searches came to their end; if not, the intervals hold all the same.
+    """
+
+    upper: Interval
+    lower: Interval
+    condition: Interval
+    points: int
+    complete: bool
+
+
+@dataclass(frozen=True)
+class SingularValues:
+    """Medians over samples of the singular values of a linearisation.
+
+    Attributes:
+        rank: How many are not 0.
+        largest: The largest; ``None`` where all are 0, as for the next two.
+        smallest: The smallest that is not 0.
+        condition: Largest by smallest that is not 0.
+        numbers: Numbers, from 1, of some values that are not 0, evenly spread.
+        values: These values, descending.
+    """
+
+    rank: float
+    largest: float | None
+    smallest: float | None
+    condition: float | None
+    numbers: tuple[int, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class SpectrumFigures:
+    """Singular values of the linearisation from the data up to a layer; see `unrelu.spectrum`.
+
+    Attributes:
+        samples: Samples, evenly spread.
+        directions: Entries of an input of the network.
+        before: Before the layer's ReLU.
+        after: After it.
+    """
+
+    samples: int
+    directions: int
+    before: SingularValues
+    after: SingularValues
 
 
 @dataclass(frozen=True)

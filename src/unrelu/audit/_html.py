@@ -11,6 +11,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from unrelu._drawing import DARK, LIGHT
 from unrelu.audit import _image_rows, _pictures, _words
 from unrelu.audit._figures import CollisionExample, Example
+from unrelu.audit._noise import NOISE
 from unrelu.output import write_text
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ _KINDS = {
 }
 _THEMES = (LIGHT, DARK)
 _FILTERS = (
+    "between",
     "clean",
     "number",
     "count",
@@ -49,6 +51,7 @@ _FILTERS = (
     "verdict",
     "radius_scale",
     "reconstructed",
+    "noisy",
     "samples_of",
 )
 
@@ -69,6 +72,7 @@ class _Section:
     layer: LayerAudit
     active: _Image
     kinds: _Image | None
+    spectrum: _Image | None
     reconstructions: list[_Image]
     collisions: list[_Image]
 
@@ -100,6 +104,7 @@ def to_html(result: AuditResult, path: str | os.PathLike[str] | None = None, for
             overview=_overview(result),
             tests=_TESTS,
             kinds=_KINDS,
+            noise=_words.percentage(NOISE),
             sections=[_section(layer) for layer in result.layers],
         )
     )
@@ -127,11 +132,12 @@ def _template(name: str) -> str:
 
 def _section(layer: LayerAudit) -> _Section:
     active = (_pictures.active_rows(layer, theme) for theme in _THEMES)
-    kinds = layer.preimages
+    kinds, spectrum = layer.preimages, layer.spectrum
     return _Section(
         layer,
         _image(active),
         _image(_pictures.preimage_kinds(layer, kinds, theme) for theme in _THEMES) if kinds else None,
+        _image(_pictures.singular_values(layer, spectrum, theme) for theme in _THEMES) if spectrum else None,
         _columns(layer.name, layer.examples, _image_rows.reconstructions),
         _columns(layer.name, layer.collisions, _image_rows.collisions),
     )

@@ -65,5 +65,10 @@ def shown_shape(data: Dataset, inputs: np.ndarray) -> tuple[int, ...] | None:
     return None if reordered else given
 
 
+def evenly_spread(count: int, samples: int) -> np.ndarray:
+    """Return the numbers of so many samples, evenly spread."""
+    return np.unique(np.linspace(0, samples - 1, min(count, samples)).round().astype(int))
+
+
 def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(length for length in shape if length != 1) or (1,)

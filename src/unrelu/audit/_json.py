@@ -16,13 +16,17 @@ from unrelu.audit._figures import (
     Example,
     Histogram,
     InjectivityVerdict,
+    LipschitzFigures,
     PreimageKinds,
     Quantiles,
     Share,
+    SingularValues,
+    SpectrumFigures,
 )
 from unrelu.audit._result import AuditResult, LayerAudit, SkippedNode
 from unrelu.errors import DataError
 from unrelu.output import write_text
+from unrelu.stability import Interval
 
 if TYPE_CHECKING:
     import os
@@ -122,6 +126,11 @@ def _number(part: Any) -> float:
     return math.nan if part is None else float(part)
 
 
+def _end(part: Any) -> float:
+    """An end of an interval: what is not finite there is infinite."""
+    return math.inf if part is None else float(part)
+
+
 def _one(kind: type) -> Callable[[Any], Any]:
     return lambda entry: None if entry is None else _build(kind, entry)
 
@@ -135,7 +144,7 @@ def _counts(part: Any) -> dict[str, tuple[int, ...]]:
 
 
 _PIXELS = ("original", "reconstruction", "other", "target")
-_FIGURES = ("active", "input_norm", "radius", "error", "error_other", "condition")
+_FIGURES = ("active", "input_norm", "radius", "error", "error_other", "condition", "error_noisy")
 _READERS: dict[type, dict[str, Callable[[Any], Any]]] = {
     AuditResult: {
         "layers": _many(LayerAudit),
@@ -149,6 +158,8 @@ _READERS: dict[type, dict[str, Callable[[Any], Any]]] = {
         "injectivity": _one(InjectivityVerdict),
         "preimages": _one(PreimageKinds),
         "collisions": _many(CollisionExample),
+        "lipschitz": _one(LipschitzFigures),
+        "spectrum": _one(SpectrumFigures),
     }
     | {"tests": dict, "seconds": _number},
     Quantiles: dict.fromkeys(("minimum", "low", "median", "high", "maximum"), _number),
@@ -156,6 +167,10 @@ _READERS: dict[type, dict[str, Callable[[Any], Any]]] = {
     Example: {"relative_error": _number},
     CollisionExample: {"distance": _number, "output_difference": _number},
     PreimageKinds: {"counts": _counts, "dimension": _one(Quantiles)},
+    LipschitzFigures: {name: _one(Interval) for name in ("upper", "lower", "condition")},
+    Interval: {"low": _end, "high": _end},
+    SpectrumFigures: {"before": _one(SingularValues), "after": _one(SingularValues)},
+    SingularValues: {"rank": _number},
     Histogram: {},
     InjectivityVerdict: {},
     SkippedNode: {},

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from unrelu._statistics import clopper_pearson
 from unrelu.audit._figures import (
@@ -15,9 +16,12 @@ from unrelu.audit._figures import (
     Example,
     Histogram,
     InjectivityVerdict,
+    LipschitzFigures,
     Quantiles,
     Share,
+    SpectrumFigures,
 )
+from unrelu.audit._noise import NOISE, RelativeNoise
 from unrelu.audit._preimages import kinds_of
 from unrelu.audit._result import LayerAudit
 from unrelu.frames import Evidence, analyse_points, frame_of
@@ -25,7 +29,7 @@ from unrelu.inverse import invert
 from unrelu.preimage import preimages
 
 if TYPE_CHECKING:
-    import torch
+    from collections.abc import Mapping
 
     from unrelu.frames import PointAnalysis
     from unrelu.layers import ReLULayer
@@ -43,6 +47,7 @@ class _Batch:
     numbers: np.ndarray
     kind: np.ndarray
     error: np.ndarray
+    error_noisy: np.ndarray
     condition: np.ndarray
     originals: np.ndarray
     reconstructions: np.ndarray
@@ -50,7 +55,27 @@ class _Batch:
     dimension: np.ndarray
     classified_active: np.ndarray
     linear_programs: int
+    kept_inputs: torch.Tensor
     seconds: float
+
+
+@dataclass
+class Beside:
+    """What was found of a layer beside the samples that pass through it.
+
+    Attributes:
+        injectivity: Whether it is injective on R^n.
+        collisions: Other inputs with the same outputs.
+        lipschitz: Its Lipschitz constants.
+        spectrum: Singular values from the data up to it.
+        notes: What a reader should know about these.
+    """
+
+    injectivity: InjectivityVerdict | None = None
+    collisions: tuple[CollisionExample, ...] = ()
+    lipschitz: LipschitzFigures | None = None
+    spectrum: SpectrumFigures | None = None
+    notes: list[str] = field(default_factory=list)
 
 
 class LayerAccount:
@@ -76,22 +101,26 @@ class LayerAccount:
         """Samples seen so far."""
         return sum(len(batch.norm) for batch in self.batches)
 
-    def add(self, inputs: torch.Tensor, chosen: np.ndarray, classified: np.ndarray, first: int) -> None:
+    def add(self, inputs: torch.Tensor, places: Mapping[str, np.ndarray], first: int) -> None:
         """Account for a batch.
 
         Args:
             inputs: The layer's inputs, shape ``(batch, n)``.
-            chosen: Positions in the batch whose inputs are to be reconstructed.
-            classified: Positions whose preimages are to be classified.
+            places: Positions in the batch: ``"reconstruct"``, whose inputs are to be reconstructed,
+                ``"noise"``, of these from outputs with noise, ``"classify"``, whose preimages are to be
+                classified, and ``"keep"``, whose inputs are needed later.
             first: Number of the first sample in the data.
         """
         start = time.perf_counter()
+        chosen, classified = places["reconstruct"], places["classify"]
         points = analyse_points(self.layer, inputs, frame=self.frame)
         outputs = self.layer.apply(inputs)
-        x = inputs[chosen]
-        back = invert(self.layer, outputs[chosen], frame=self.frame)
+        x, kind = inputs[chosen], points.singleton[chosen]
+        asked = np.isin(chosen, places["noise"]) & (kind == 1)
+        back, condition, noisy = self._way_back(outputs[chosen], asked)
         kinds = preimages(self.layer, inputs[classified], frame=self.frame)
-        size = x.norm(dim=1).clamp(min=np.finfo(float).tiny)
+        norm = x.norm(dim=1)
+        size = norm.clamp(min=np.finfo(float).tiny)
         shown = slice(None) if self.data_shape else slice(0)
         self.batches.append(
             _Batch(
@@ -99,30 +128,51 @@ class LayerAccount:
                 norm=inputs.norm(dim=1).cpu().numpy(),
                 ever_active=(outputs > 0).any(dim=0).cpu().numpy(),
                 numbers=first + chosen,
-                kind=points.singleton[chosen],
-                error=((back.x - x).norm(dim=1) / size).cpu().numpy(),
-                condition=back.condition.cpu().numpy(),
+                kind=kind,
+                error=((back - x).norm(dim=1) / size).cpu().numpy(),
+                error_noisy=(torch.from_numpy(noisy) / norm.cpu()).numpy(),
+                condition=condition,
                 originals=x[shown].cpu().numpy(),
-                reconstructions=back.x[shown].cpu().numpy(),
+                reconstructions=back[shown].cpu().numpy(),
                 preimage=kinds.kinds,
                 dimension=kinds.dimensions,
                 classified_active=points.n_active[classified],
                 linear_programs=kinds.n_lp,
+                kept_inputs=inputs[places["keep"]],
                 seconds=time.perf_counter() - start,
             )
         )
+
+    def _way_back(
+        self, outputs: torch.Tensor, noisy: np.ndarray
+    ) -> tuple[torch.Tensor, np.ndarray, np.ndarray]:
+        """Return reconstructions, condition numbers, and errors to be expected under noise, else NaN.
+
+        Args:
+            outputs: Outputs, shape ``(batch, m)``.
+            noisy: For which of them noise is asked for, booleans, shape ``(batch,)``.
+        """
+        x = outputs.new_zeros(len(outputs), self.layer.n, dtype=torch.float64)
+        condition, expected = np.full((2, len(outputs)), np.nan)
+        for noise, asked in ((None, ~noisy), (RelativeNoise(NOISE), noisy)):
+            part = np.flatnonzero(asked)
+            back = invert(self.layer, outputs[part], noise=noise, frame=self.frame)
+            x[part], condition[part] = back.x, back.condition.cpu().numpy()
+            if noise is not None:
+                expected[part] = back.expected_error.cpu().numpy()
+        return x, condition, expected
+
+    @property
+    def kept_inputs(self) -> torch.Tensor:
+        """The inputs that were to be kept, of the samples seen so far."""
+        return torch.cat([batch.kept_inputs for batch in self.batches])
 
     def _joined(self, name: str) -> np.ndarray:
         """Return one figure over all batches; figures of points by their own name."""
         owners = [batch if hasattr(batch, name) else batch.points for batch in self.batches]
         return np.concatenate([getattr(owner, name) for owner in owners])
 
-    def report(
-        self,
-        confidence: float,
-        injectivity: InjectivityVerdict | None,
-        collisions: tuple[CollisionExample, ...],
-    ) -> LayerAudit:
+    def report(self, confidence: float, beside: Beside) -> LayerAudit:
         """Return what was found so far, with what was found beside the samples."""
         start = time.perf_counter()
         layer, frame = self.layer, self.frame
@@ -130,7 +180,7 @@ class LayerAccount:
         rank = low if low == high else frame.numerical_rank(np.arange(frame.m))
         lines = frame.directions
         n_active, singleton = self._joined("n_active"), self._joined("singleton")
-        error, kind = self._joined("error"), self._joined("kind")
+        error, kind, noisy = self._joined("error"), self._joined("kind"), self._joined("error_noisy")
         tests = Counter(map(str, self._joined("evidence")))
         return LayerAudit(
             name=layer.name,
@@ -159,17 +209,21 @@ class LayerAccount:
             error=Quantiles.of_finite(error[kind == 1]),
             error_other=Quantiles.of_finite(error[kind != 1]),
             condition=Quantiles.of_finite(self._joined("condition")[kind == 1]),
-            injectivity=injectivity,
+            noisy_samples=int(np.isfinite(noisy).sum()),
+            error_noisy=Quantiles.of_finite(noisy),
+            injectivity=beside.injectivity,
             preimages=kinds_of(
                 self._joined("preimage"),
                 self._joined("dimension"),
                 self._joined("classified_active"),
                 sum(batch.linear_programs for batch in self.batches),
             ),
-            collisions=collisions,
+            collisions=beside.collisions,
+            lipschitz=beside.lipschitz,
+            spectrum=beside.spectrum,
             examples=self._examples(error, kind) if self.data_shape else (),
             seconds=sum(batch.seconds for batch in self.batches) + time.perf_counter() - start,
-            notes=self._notes(tests),
+            notes=(*self._notes(tests), *beside.notes),
         )
 
     def _examples(self, error: np.ndarray, kind: np.ndarray) -> tuple[Example, ...]:

@@ -12,14 +12,15 @@ from matplotlib.figure import Figure
 
 from unrelu._drawing import LIGHT, Theme, drawing
 from unrelu.audit._figures import KINDS
-from unrelu.audit._words import clean, count, percentage
+from unrelu.audit._words import clean, count, number, percentage
+from unrelu.stability._picture import draw_curve, log_scale
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
 
-    from unrelu.audit._figures import PreimageKinds
+    from unrelu.audit._figures import PreimageKinds, SingularValues, SpectrumFigures
     from unrelu.audit._result import LayerAudit
 
 WIDTH = 4.8  # inches: narrow enough that the text stays readable when scaled to a phone
@@ -107,6 +108,28 @@ def preimage_kinds(layer: LayerAudit, kinds: PreimageKinds, theme: Theme = LIGHT
     told = ", ".join(f"{sum(counts):,} {kind}" for kind, counts in kinds.counts.items() if sum(counts))
     alt = f"Histogram of the strictly active rows of {clean(layer.name)} by kind of preimage on R^n: {told}."
     return Picture(figure, alt, theme)
+
+
+def singular_values(layer: LayerAudit, spectrum: SpectrumFigures, theme: Theme = LIGHT) -> Picture:
+    """Decay of the singular values from the data up to a layer (Behrmann et al. 2018, Figure 6)."""
+    sides = {"before the ReLU": spectrum.before, "after the ReLU": spectrum.after}
+    with drawing(theme):
+        figure, axes = _axes(theme, 2.6)
+        log_scale(axes)
+        for (label, side), color in zip(sides.items(), (theme.bar, theme.mark), strict=True):
+            draw_curve(axes, side.numbers, side.values, label, color)
+        axes.set(ylabel="singular value")
+        axes.margins(x=0.04)
+        figure.legend(loc="outside upper left", frameon=False, labelcolor=theme.ink, ncols=2)
+    told = "; ".join(f"{label} {_decay_in_words(side)}" for label, side in sides.items())
+    alt = f"Singular values that are not 0, from the data up to {clean(layer.name)}: {told}."
+    return Picture(figure, alt, theme)
+
+
+def _decay_in_words(side: SingularValues) -> str:
+    if not side.rank:
+        return "all are 0"
+    return f"{count(side.rank)}, from {number(side.largest)} to {number(side.smallest)}"
 
 
 def overview(layers: Sequence[LayerAudit], theme: Theme = LIGHT) -> Picture:

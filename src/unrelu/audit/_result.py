@@ -10,9 +10,11 @@ from unrelu.audit._figures import (
     Example,
     Histogram,
     InjectivityVerdict,
+    LipschitzFigures,
     PreimageKinds,
     Quantiles,
     Share,
+    SpectrumFigures,
 )
 
 if TYPE_CHECKING:
@@ -55,9 +57,16 @@ class LayerAudit:
         error: Relative reconstruction error ``||x - x*|| / ||x||`` over samples with singleton preimage.
         error_other: The same over all other samples (minimum-norm solution).
         condition: Condition number of the strictly active rows over samples with singleton preimage.
+        noisy_samples: Samples of these with singleton preimage over which the next figure is, evenly spread.
+        error_noisy: Root mean square of ``||x - x*|| / ||x||`` to be expected where the outputs carry normal
+            noise of 1 % of their root mean square, to a tenth or two.
         injectivity: Whether the layer is injective on all of R^n, samples or not; ``None`` if not asked.
         preimages: Kinds of the samples' preimages against active rows; ``None`` if none were classified.
         collisions: Other inputs with the same outputs; only where the layer's input is the data itself.
+        lipschitz: Lipschitz constants of the layer and of the way back, on R^n; ``None`` for convolutions and
+            where the layer is large.
+        spectrum: Singular values of the linearisation from the data up to the layer; ``None`` where all of
+            them would take too long.
         examples: Samples shown in the report; only where the layer's input is the image data itself.
         seconds: Wall time spent on this layer.
         notes: What the reader should know about these figures.
@@ -89,9 +98,13 @@ class LayerAudit:
     error: Quantiles | None
     error_other: Quantiles | None
     condition: Quantiles | None
+    noisy_samples: int = 0
+    error_noisy: Quantiles | None = None
     injectivity: InjectivityVerdict | None = None
     preimages: PreimageKinds | None = None
     collisions: tuple[CollisionExample, ...] = ()
+    lipschitz: LipschitzFigures | None = None
+    spectrum: SpectrumFigures | None = None
     examples: tuple[Example, ...] = ()
     seconds: float = 0.0
     notes: tuple[str, ...] = ()

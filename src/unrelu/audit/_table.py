@@ -11,14 +11,17 @@ from rich.table import Table
 from rich.text import Text
 
 from unrelu.audit._figures import KINDS
+from unrelu.audit._noise import NOISE
 from unrelu.audit._words import (
     NONE,
+    between,
     clean,
     count,
     coverage,
     headline,
     injective,
     interval,
+    noisy,
     number,
     percentage,
     radius_scale,
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from unrelu.audit._figures import Quantiles
+    from unrelu.audit._figures import Quantiles, SingularValues
     from unrelu.audit._result import AuditResult, LayerAudit
 
 _MOST_SKIPPED = 20
@@ -49,7 +52,7 @@ def summary(result: AuditResult) -> RenderableType:
         result: What the audit found.
 
     Returns:
-        Something that `rich` can print: title, two tables, notes, skipped nodes and a verdict a layer.
+        Something that `rich` can print: title, tables, notes, skipped nodes and a verdict a layer.
     """
     parts: list[RenderableType] = [_title(result)]
     if result.layers:
@@ -58,6 +61,12 @@ def summary(result: AuditResult) -> RenderableType:
         if classified:
             parts += ["", _preimage_table(classified), _preimage_key(classified)]
         parts += ["", _stability_table(result.layers), _stability_key(result.layers)]
+        bounded = [layer for layer in result.layers if layer.error_noisy or layer.lipschitz]
+        if bounded:
+            parts += ["", _growth_table(bounded), _growth_key(bounded)]
+        linearised = [layer for layer in result.layers if layer.spectrum]
+        if linearised:
+            parts += ["", _spectrum_table(linearised), _spectrum_key(linearised)]
     if any(layer.notes for layer in result.layers):
         parts += ["", _notes(result.layers)]
     if result.skipped:
@@ -113,6 +122,26 @@ def _stability_key(layers: Sequence[LayerAudit]) -> Text:
     if any(radius_scale(layer) is not None for layer in layers):
         parts.append("× ‖x‖: the radius in units of the median norm of the layer's inputs")
     return _key("\n".join([*parts, *filter(None, [reconstructed(layers)])]))
+
+
+def _growth_key(layers: Sequence[LayerAudit]) -> Text:
+    parts = []
+    if noisy(layers):
+        level = percentage(NOISE)
+        parts.append(
+            "error under noise: relative, to be expected if outputs carry normal noise of\n"
+            f"{level} of their root mean square; over {noisy(layers)} given back, ≤: the worst"
+        )
+    if any(layer.lipschitz for layer in layers):
+        parts.append("Lipschitz constants: distances on R^n grow and shrink at most by these factors")
+    return _key("\n".join(parts))
+
+
+def _spectrum_key(layers: Sequence[LayerAudit]) -> Text:
+    first = next(layer.spectrum for layer in layers if layer.spectrum)
+    return _key(
+        f"of the linearisation along all {first.directions:,} inputs; medians of {samples_of(first.samples)}"
+    )
 
 
 def _cell(first: str, second: str = "") -> Text:
@@ -201,6 +230,35 @@ def _stability_table(layers: Sequence[LayerAudit]) -> Table:
             count(layer.antiparallel_rows),
         )
     return table
+
+
+def _growth_table(layers: Sequence[LayerAudit]) -> Table:
+    table = _new_table("How errors grow on the way back")
+    table.add_column("layer", overflow="fold", min_width=8, max_width=32)
+    for header in ("error\nunder noise", "upper Lipschitz\nconstant", "lower\nconstant", "their\nquotient"):
+        table.add_column(header, justify="right", no_wrap=True)
+    for layer in layers:
+        found = layer.lipschitz
+        ends = (found.upper, found.lower, found.condition) if found else ()
+        constants = map(between, ends) if ends else [NONE] * 3
+        table.add_row(Text(clean(layer.name), "bold"), _extremes(layer.error_noisy), *constants)
+    return table
+
+
+def _spectrum_table(layers: Sequence[LayerAudit]) -> Table:
+    table = _new_table("Singular values from the data up to each layer")
+    table.add_column("layer", overflow="fold", min_width=8, max_width=32)
+    for header in ("ReLU", "rank", "largest", "smallest > 0", "condition"):
+        table.add_column(header, justify="right", no_wrap=True)
+    for layer in layers:
+        if layer.spectrum:
+            table.add_row(Text(clean(layer.name), "bold"), "before", *_singular(layer.spectrum.before))
+            table.add_row("", "after", *_singular(layer.spectrum.after))
+    return table
+
+
+def _singular(values: SingularValues) -> tuple[str, ...]:
+    return count(values.rank), number(values.largest), number(values.smallest), number(values.condition)
 
 
 def _notes(layers: Sequence[LayerAudit]) -> Group:

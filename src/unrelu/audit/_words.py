@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from unrelu.audit._figures import Share
     from unrelu.audit._result import AuditResult, LayerAudit
+    from unrelu.stability import Interval
 
 NONE = "–"
 
@@ -64,6 +65,14 @@ def interval(share: Share) -> str:
         return NONE
     low, high = (percentage(end).removesuffix(" %") for end in (share.low, share.high))
     return f"{low}–{high} %"
+
+
+def between(ends: Interval) -> str:
+    """Where a number lies: ``1.2–3.4``, ``≥ 1.2``, or ``1.2`` where three digits do not part the ends."""
+    low, high = number(ends.low), number(ends.high)
+    if low == high:
+        return low
+    return f"≥ {low}" if math.isinf(ends.high) else f"{low}–{high}"
 
 
 def sizes(shape: Sequence[int]) -> str:
@@ -155,6 +164,14 @@ def reconstructed(layers: Sequence[LayerAudit]) -> str:
         return "error and condition number: not measured"
     some = f"{taken[0]:,}" if len(taken) == 1 else f"{taken[0]:,} to {taken[-1]:,}"
     return f"error and condition number: over {some} of the samples, evenly spread"
+
+
+def noisy(layers: Sequence[LayerAudit]) -> str:
+    """Over how many samples the errors under noise are; nothing where there are none."""
+    taken = sorted({layer.noisy_samples for layer in layers if layer.error_noisy})
+    if not taken:
+        return ""
+    return samples_of(taken[0]) if len(taken) == 1 else f"{taken[0]:,} to {samples_of(taken[-1])}"
 
 
 def _trimmed(text: str) -> str:

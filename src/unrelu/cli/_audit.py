@@ -41,6 +41,12 @@ def audit(
     decide: Annotated[
         float, typer.Option(min=0, help="Seconds for each layer to decide injectivity on R^n; 0: not at all.")
     ] = 5.0,
+    spectra: Annotated[
+        int, typer.Option(min=0, help="Linearise the network at so many samples, for singular values.")
+    ] = 4,
+    lipschitz: Annotated[
+        float, typer.Option(min=0, help="Seconds for a search for a layer's Lipschitz constants; 0: none.")
+    ] = 0.1,
     mean: Mean = None,
     std: Std = None,
     weights: Weights = None,
@@ -72,6 +78,8 @@ def audit(
         classify=classify,
         collisions=collisions,
         decide=decide,
+        spectra=spectra,
+        lipschitz=lipschitz,
         progress=sys.stderr.isatty(),
     )
     publish(result, output=output, json=json, csv=csv, force=force)

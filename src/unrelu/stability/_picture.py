@@ -54,31 +54,49 @@ def decay(result: SpectrumResult, theme: Theme = LIGHT) -> Figure:
         ):
             _quiet(panel, theme, title)
             for layer, curve, shade in zip(layers, values, shades, strict=True):
-                _curve(panel, curve, layer.name, shade)
+                draw_curve(panel, *shown(curve), layer.name, shade, line=curve.complete)
         samples = "median of " + (f"{result.samples:,} samples" if result.samples > 1 else "1 sample")
         left.set_ylabel(f"singular value, {samples}")
         _legend(figure, left, layers, theme)
     return figure
 
 
-def _curve(panel: Axes, values: Values, label: str, color: np.ndarray) -> None:
-    """Draw what is not 0: a line where all values are known, dots where a few are."""
+def shown(values: Values) -> tuple[np.ndarray, np.ndarray]:
+    """Return what a picture shows of them: the numbers, from 1, and the medians, of those that are not 0."""
     median = values.median
-    shown = median > _FLOOR * median.max(initial=0.0)
+    kept = median > _FLOOR * median.max(initial=0.0)
     if values.complete and not math.isnan(values.median_rank):
-        shown &= np.arange(len(median)) < values.median_rank
-    marks = {"linestyle": "-", "linewidth": 1.5} if values.complete else {"linestyle": "", "marker": "."}
-    number = 1 + np.flatnonzero(shown)
-    if len(number) == 1:
-        marks = {"linestyle": "", "marker": "."}
-    panel.plot(number, median[shown], color=color, label=label, **marks)
+        kept &= np.arange(len(median)) < values.median_rank
+    return 1 + np.flatnonzero(kept), median[kept]
 
 
-def _quiet(panel: Axes, theme: Theme, title: str) -> None:
-    panel.set(title=title, yscale="log", xlabel="number of the singular value")
+def draw_curve(
+    panel: Axes,
+    number: Sequence[int] | np.ndarray,
+    values: Sequence[float] | np.ndarray,
+    label: str,
+    color: str | np.ndarray,
+    *,
+    line: bool = True,
+) -> None:
+    """Draw singular values against their numbers: a line, or dots where they are few."""
+    if line and len(number) > 1:
+        panel.plot(number, values, color=color, label=label, linewidth=1.5)
+    else:
+        panel.plot(number, values, ".", color=color, label=label)
+
+
+def log_scale(panel: Axes) -> None:
+    """Prepare axes for singular values against their numbers."""
+    panel.set(yscale="log", xlabel="number of the singular value")
     # Plain numbers: the settings keep dollar signs, so that matplotlib's own powers would show as source.
     panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     panel.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _quiet(panel: Axes, theme: Theme, title: str) -> None:
+    log_scale(panel)
+    panel.set_title(title)
     panel.spines[["top", "right"]].set_visible(False)
     panel.grid(visible=True, color=theme.grid, linewidth=0.7)
     panel.set_axisbelow(True)

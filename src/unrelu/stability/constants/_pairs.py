@@ -47,6 +47,8 @@ def near_pair(
         points: Points of the domain, shape ``(k, n)``.
         below: What the ratio must be smaller than.
     """
+    if below <= 0:  # no ratio is
+        return None
     if not 1 / _LARGE < np.abs(weight).max(initial=0) < _LARGE or np.abs(bias).max(initial=0) > _LARGE:
         return None
     norms = np.linalg.norm(weight, axis=1)
