@@ -31,8 +31,7 @@ def skip_or_fail(reason: str) -> None:
     """Skip the test, or fail it where nothing may be missing: in continuous integration."""
     if IN_CI:
         pytest.fail(f"{reason}; continuous integration skips no test for that", pytrace=False)
-    # A contributor's machine may lack data or a browser; the reason is the caller's.
-    pytest.skip(reason)
+    pytest.skip(reason)  # reason: the caller's; a contributor's machine may lack data or a browser
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -41,7 +40,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         import torch
 
         if not torch.cuda.is_available():
-            pytest.skip("no CUDA device")  # reason: nothing stands in for one, not even in integration
+            pytest.skip("no CUDA device")  # reason: nothing stands in for the device under test
     if item.get_closest_marker("browser") and not any(
         shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")
     ):

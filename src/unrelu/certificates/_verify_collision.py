@@ -17,6 +17,7 @@ from unrelu.certificates._forward import forward
 from unrelu.certificates._layer_record import LayerRecord
 from unrelu.certificates._rows import integer_rows, whole
 from unrelu.certificates._span import Moved, Span
+from unrelu.certificates._two_inputs import require_two_inputs
 from unrelu.certificates._verification import NotProvedError, Proved, require
 from unrelu.errors import ArgumentError
 
@@ -46,10 +47,7 @@ def verify_network_collision(
         NotProvedError: If it does not prove its statement.
     """
     x, other = certificate.x, certificate.other
-    require(bool((x != other).any()), "x and other are the same point")
-    rows = AffineRows(layers[0], certificate.domain)
-    for name, point in (("x", x), ("other", other)):
-        require(bool((rows.signs(point)[rows.m :] <= 0).all()), f"{name} lies outside the domain")
+    require_two_inputs(certificate.domain, x, other)
     pairs = zip(forward(layers, last, x), forward(layers, last, other), strict=True)
     difference = max((abs(p - q) for p, q in pairs), default=Fraction(0))
     require(difference <= Fraction(certificate.difference), f"the outputs differ by {_shown(difference)}")

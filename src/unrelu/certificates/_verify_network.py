@@ -19,6 +19,7 @@ from unrelu.certificates._network_certificates import (
 )
 from unrelu.certificates._rows import integer_rows
 from unrelu.certificates._span import Span
+from unrelu.certificates._two_inputs import require_two_inputs
 from unrelu.certificates._verification import NotProvedError, Proved, require
 from unrelu.certificates.injective import (
     always_active,
@@ -27,7 +28,7 @@ from unrelu.certificates.injective import (
     verify_injective,
     verify_structure,
 )
-from unrelu.certificates.injective._signs import lies_inside, signs_at, square_distance
+from unrelu.certificates.injective._signs import lies_inside
 
 
 def verify_network_injectivity(
@@ -118,20 +119,10 @@ def verify_network_witness(
     if other is None:
         require(lies_inside(certificate.domain, x), "x does not lie in the interior of the domain")
         return _check_count(layers, last, x)
-    require(bool((x != other).any()), "x and other are the same point")
-    for name, point in (("x", x), ("other", other)):
-        require(lies_in(certificate.domain, point), f"{name} lies outside the domain")
+    require_two_inputs(certificate.domain, x, other)
     same = forward(layers, last, x) == forward(layers, last, other)
     require(same, "the outputs at x and other differ")
     return Proved(exact=True, reason="x and other have exactly the same output")
-
-
-def lies_in(domain: DomainRecord, x: np.ndarray) -> bool:
-    """Say whether a point lies in a closed domain."""
-    if domain.center is not None and domain.radius is not None:
-        return square_distance(x, domain.center) <= Fraction(domain.radius) ** 2
-    G, h = domain.inequalities()
-    return bool((signs_at(LayerRecord.dense(G, -h), x) <= 0).all())
 
 
 def _check_count(layers: list[LayerRecord], last: LayerRecord | None, x: np.ndarray) -> Proved:

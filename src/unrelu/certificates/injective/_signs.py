@@ -92,3 +92,11 @@ def lines_of(rows: Rows) -> int:
     integers = integer_rows(rows)
     parts = (integers.row(i) for i in range(rows.m))
     return len({(columns.tobytes(), primitive(entries)) for columns, entries in parts if entries})
+
+
+def lies_in(domain: DomainRecord, x: np.ndarray) -> bool:
+    """Say whether a point lies in a closed domain."""
+    if domain.center is not None and domain.radius is not None:
+        return square_distance(x, domain.center) <= Fraction(domain.radius) ** 2
+    G, h = domain.inequalities()
+    return bool((signs_at(LayerRecord.dense(G, -h), x) <= 0).all())

@@ -10,8 +10,8 @@ import numpy as np
 from unrelu.certificates import DomainRecord, LayerRecord, NetworkWitnessCertificate, verify
 from unrelu.certificates._affine import AffineRows
 from unrelu.certificates._rows import whole
-from unrelu.certificates._verify_network import lies_in
 from unrelu.certificates.injective import certify_witness
+from unrelu.certificates.injective._signs import lies_in
 
 if TYPE_CHECKING:
     from unrelu.certificates import WitnessCertificate
