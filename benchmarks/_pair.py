@@ -100,11 +100,16 @@ def _processor() -> str:
 
 
 def peak_memory(module: str) -> float:
-    """Return the peak resident memory, in MB, of a fresh process that runs ``module``'s fast side once.
+    """Return the peak resident memory, in MB, of a fresh process that runs ``module``'s fast side once."""
+    code = f"import {module} as b, benchmarks._pair as p; b.once(); print(p.peak_so_far())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return float(done.stdout.splitlines()[-1])
+
+
+def peak_so_far() -> float:
+    """Return the peak resident memory of this process, in MB.
 
     From Linux's ``VmHWM``: the maximum that ``getrusage`` tells starts with what the parent had.
     """
-    code = f"import {module} as b; b.once(); print(open('/proc/self/status').read())"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    line = next(line for line in done.stdout.splitlines() if line.startswith("VmHWM:"))
-    return int(line.split()[1]) / 1024
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) / 1024

@@ -2,26 +2,32 @@
 
 One side is `unrelu.spectrum`, the other one ``torch.func.jacrev`` once a sample and layer, and then
 ``torch.linalg.svdvals`` of the derivative and of its active rows; both in float64, with all cores. The input
-is restricted to its middle 16 x 16 pixels, as Behrmann et al. 2018 propose for large inputs. The weights are
-random: the work does not depend on them.
+is restricted to its middle 16 x 16 pixels, as Behrmann et al. 2018 propose for large inputs; with ``--large``
+50 whole images, once, beside one image of the other side. The weights are random: the work does not depend on
+them.
 """
+
+import sys
+import time
 
 import numpy as np
 import torch
 from torch import nn
 
 import unrelu
-from benchmarks._pair import Comparison, paired, peak_memory
+from benchmarks._pair import Comparison, Side, paired, peak_memory, peak_so_far, save
 from reproductions.behrmann2018._cifar import WIDE, build
 
 WINDOW, SAMPLES = 16, 4
+LARGE_SAMPLES = 50
+SIZE = 32  # pixels of a side
 CHUNK = 256  # rows of a derivative that the baseline makes at a time
 
 
-def _problem() -> tuple[nn.Sequential, unrelu.Network, np.ndarray]:
+def _problem(samples: int = SAMPLES) -> tuple[nn.Sequential, unrelu.Network, np.ndarray]:
     torch.manual_seed(0)
     model = build(WIDE).eval()
-    x = unrelu.load("cifar10:test").inputs[:SAMPLES]
+    x = unrelu.load("cifar10:test").inputs[:samples]
     return model, unrelu.trace(model, torch.from_numpy(x[:1])), x.astype(np.float64)
 
 
@@ -31,10 +37,10 @@ def once() -> None:
     unrelu.spectrum(network, x, window=WINDOW)
 
 
-def one_layer(model: nn.Sequential, sample: torch.Tensor) -> list[np.ndarray]:
+def one_layer(model: nn.Sequential, sample: torch.Tensor, side: int) -> list[np.ndarray]:
     """Return the singular values of a part of the network along the window: all rows, and the active ones."""
-    start = (32 - WINDOW) // 2
-    window = (slice(None), slice(start, start + WINDOW), slice(start, start + WINDOW))
+    start = (SIZE - side) // 2
+    window = (slice(None), slice(start, start + side), slice(start, start + side))
 
     def inside(part: torch.Tensor) -> torch.Tensor:
         image = sample.clone()
@@ -47,11 +53,11 @@ def one_layer(model: nn.Sequential, sample: torch.Tensor) -> list[np.ndarray]:
     return [torch.linalg.svdvals(rows).numpy() for rows in (derivative, derivative[active])]
 
 
-def one_by_one(model: nn.Sequential, sample: torch.Tensor) -> list[np.ndarray]:
+def one_by_one(model: nn.Sequential, sample: torch.Tensor, side: int = WINDOW) -> list[np.ndarray]:
     """Return the singular values before and after every ReLU at one sample, and those of the output."""
     ends = [k for k, module in enumerate(model) if isinstance(module, nn.ReLU)]
-    found = [values for last in ends for values in one_layer(model[:last], sample)]
-    return [*found, one_layer(model, sample)[0]]
+    found = [values for last in ends for values in one_layer(model[:last], sample, side)]
+    return [*found, one_layer(model, sample, side)[0]]
 
 
 def largest_difference(result: unrelu.SpectrumResult, expected: list[np.ndarray]) -> float:
@@ -84,3 +90,27 @@ def run() -> list[Comparison]:
         }
     )
     return [comparison]
+
+
+def run_large() -> list[Comparison]:
+    """Compare on whole images: all of them on one side, one on the other."""
+    model, network, x = _problem(LARGE_SAMPLES)
+    start = time.perf_counter()
+    result = unrelu.spectrum(network, x, progress=True)
+    seconds = time.perf_counter() - start
+    peak = peak_so_far()
+    start = time.perf_counter()
+    expected = one_by_one(model.double(), torch.from_numpy(x[0]), SIZE)
+    other = time.perf_counter() - start
+    mine = seconds / len(x)
+    facts = {
+        "wall time of all images (s)": f"{seconds:.0f}",
+        "largest difference, of the largest value": f"{largest_difference(result, expected):.1e}",
+        "peak memory (MB)": f"{peak:.0f}",
+    }
+    sides = Side("unrelu.spectrum", len(x), mine, mine), Side("jacrev and svdvals", 1, other, other)
+    return [Comparison("spectrum large: WideCIFAR, whole images", *sides, other / mine, facts)]
+
+
+if __name__ == "__main__":
+    save(run_large() if "--large" in sys.argv else run())

@@ -9,6 +9,7 @@ import unrelu
 from unrelu import Box, invert
 from unrelu.errors import ArgumentError
 from unrelu.inverse import NetworkInverse
+from unrelu.layers import Statistics
 
 
 def traced(*modules, shape):
@@ -98,3 +99,76 @@ def test_bad_outputs():
     ):
         with pytest.raises(ArgumentError, match=message):
             invert(net, y)
+
+
+NORMALISED = {
+    "layer": (
+        (6,),
+        [nn.Linear(6, 40), nn.LayerNorm(40), nn.ReLU(), nn.Linear(40, 160), nn.LayerNorm(160), nn.ReLU()],
+    ),
+    "first": ((6,), [nn.LayerNorm(6), nn.Linear(6, 60), nn.ReLU(), nn.Linear(60, 60)]),
+    "last": ((6,), [nn.Linear(6, 60), nn.ReLU(), nn.LayerNorm(60)]),
+    "group": ((2, 6), [nn.Conv1d(2, 12, 3, padding=1), nn.GroupNorm(3, 12), nn.ReLU()]),
+    "instance": (
+        (2, 4, 4),
+        [nn.Conv2d(2, 16, 3, padding=1), nn.InstanceNorm2d(16, affine=True), nn.ReLU()],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NORMALISED)
+def test_statistics_lead_back_through_normalisations(rng, name):
+    shape, modules = NORMALISED[name]
+    net = traced(*modules, shape=shape)
+    x = 3 * rng.standard_normal((20, *shape)) + 1
+    found = invert(net, net.forward(x), statistics=net.statistics(x))
+    assert found.unique.mean() > 0.9
+    assert np.abs(found.x - x)[found.unique].max() <= 1e-9
+    assert found.residual[found.unique].max() <= 1e-9
+
+
+def test_other_statistics_give_another_input_with_the_same_output(rng):
+    net = traced(nn.Linear(6, 60, bias=False), nn.ReLU(), nn.LayerNorm(60, eps=1e-12), shape=(6,))
+    x = rng.standard_normal((5, 6))
+    ((node, known),) = net.statistics(x).items()
+    found = invert(net, net.forward(x), statistics={node: Statistics(2 * known.mean, 2 * known.scale)})
+    np.testing.assert_allclose(found.x, 2 * x, rtol=1e-9)
+    assert found.residual.max() <= 1e-9
+
+
+@pytest.mark.parametrize("behind", [nn.ReLU(), nn.Linear(30, 40)])
+def test_an_entry_without_gain_is_lost(rng, behind):
+    norm = nn.LayerNorm(30)
+    norm.weight.data[3] = 0
+    net = traced(nn.Linear(4, 30), nn.ReLU(), norm, behind, shape=(4,))
+    x = rng.standard_normal((5, 4))
+    found = invert(net, net.forward(x), statistics=net.statistics(x))
+    assert not found.unique.any()
+    assert (found.lost_at == "native_layer_norm") == isinstance(behind, nn.Linear)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda known: None, "statistics: expected those of 'native_layer_norm.*', got none"),
+        (lambda known: {**known, "other": known["native_layer_norm"]}, "got 'native_layer_norm', 'other'"),
+        (
+            lambda known: {k: Statistics(v.mean[:2], v.scale) for k, v in known.items()},
+            r"expected a mean of shape \(5, 1\) for 'native_layer_norm', got \(2, 1\)",
+        ),
+        (
+            lambda known: {k: Statistics(v.mean, -v.scale) for k, v in known.items()},
+            "scales > 0",
+        ),
+    ],
+)
+def test_statistics_that_do_not_fit_are_refused(rng, change, message):
+    net = traced(nn.Linear(4, 30), nn.ReLU(), nn.LayerNorm(30), shape=(4,))
+    x = rng.standard_normal((5, 4))
+    with pytest.raises(ArgumentError, match=message):
+        invert(net, net.forward(x), statistics=change(net.statistics(x)))
+
+
+def test_one_layer_takes_no_statistics():
+    with pytest.raises(ArgumentError, match="statistics: expected none for one layer"):
+        invert(unrelu.ReLULayer(np.eye(2)), np.zeros(2), statistics={})

@@ -36,16 +36,27 @@ def test_a_chain_is_one_segment():
     assert len(only.layers) == 1 and only.last.m == 2
 
 
+def test_a_relu_behind_a_normalisation():
+    first, second = traced(nn.Linear(3, 4), nn.LayerNorm(4), nn.ReLU(), nn.Linear(4, 9), nn.ReLU()).segments()
+    assert first.rectified and not second.rectified
+    assert second.ends_in_relu and not second.is_empty
+
+
 @pytest.mark.parametrize(
     ("modules", "told"),
     [
         ([nn.Linear(3, 4), nn.ReLU(), nn.Tanh()], "'tanh' is tanh"),
-        ([nn.Linear(3, 4), nn.LayerNorm(4), nn.ReLU()], "'relu' is relu"),
+        ([nn.LayerNorm(3), nn.Tanh(), nn.ReLU()], "'tanh' is tanh"),
     ],
 )
 def test_other_nodes_are_named(modules, told):
     with pytest.raises(ArgumentError, match=told):
         traced(*modules).segments()
+
+
+def test_nothing_is_decided_of_a_relu_behind_a_normalisation():
+    decision = unrelu.decide(traced(nn.Linear(3, 4), nn.LayerNorm(4), nn.ReLU(), nn.Linear(4, 9), nn.ReLU()))
+    assert decision.verdict is unrelu.Verdict.UNKNOWN
 
 
 def test_readers_of_several_activations_are_named():

@@ -32,9 +32,9 @@ from unrelu.layers import Network
 from unrelu.layers.maps import Convolution
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from unrelu.layers import ReLULayer
+    from unrelu.layers import ReLULayer, Statistics
 
 _FACTORED_ENTRIES = 4_000_000  # non-zero weights of a sparse layer whose bands are still cheap
 _CONSTRAINED_ENTRIES = 20_000_000  # of a layer whose inequalities are used
@@ -82,6 +82,7 @@ def invert(
     method: Method | str = Method.AUTO,
     noise: NoiseLike = None,
     frame: None = None,
+    statistics: Mapping[str, Statistics] | None = None,
     n_jobs: int = -1,
     progress: bool = False,
 ) -> NetworkInverse: ...
@@ -95,6 +96,7 @@ def invert(
     method: Method | str = Method.AUTO,
     noise: NoiseLike = None,
     frame: Frame | None = None,
+    statistics: Mapping[str, Statistics] | None = None,
     n_jobs: int = -1,
     progress: bool = False,
 ) -> InverseResult | NetworkInverse:
@@ -120,8 +122,9 @@ def invert(
     singleton. That takes a linear program or two for each such output, and layers of at most 20 million
     weights; ``None`` leaves it out.
 
-    A network must be a chain of ReLU layers; each is inverted in turn, from the output. Noise and methods are
-    then those of the last one.
+    A network must be a chain of ReLU layers and normalisations; each is inverted in turn, from the output.
+    Noise is then that of the network's output. Layer, group and instance normalisation forget the mean and
+    the size of what they read: ``statistics`` has to bring them along.
 
     Args:
         layer: The layer, or a network.
@@ -132,6 +135,7 @@ def invert(
             `unrelu.inverse.Gaussian`, `Quantised`, `Rounded`. Outputs that may be nothing but noise are not
             taken for active rows, and the expected error is reported.
         frame: The layer's rows, to be shared between calls; made from the layer when ``None``.
+        statistics: Of a network's normalisations, by node name: `Network.statistics` of the inputs.
         n_jobs: Threads, as in joblib.
         progress: Whether a bar on standard error shows how far it is.
 
@@ -161,7 +165,9 @@ def invert(
         raise ArgumentError(f"domain: expected Space, Orthant, Box or Polytope, got {domain!r}")
     options = _Options(chosen, n_jobs, progress)
     if isinstance(layer, Network):
-        return invert_network(layer, y, domain, partial(_invert_layer, options=options), errors)
+        return invert_network(layer, y, domain, partial(_invert_layer, options=options), errors, statistics)
+    if statistics is not None:
+        raise ArgumentError("statistics: expected none for one layer, which has no normalisation")
     return _invert_layer(layer, y, domain, noise=errors, options=options, frame=frame)
 
 

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from unrelu.layers.maps import Diagonal, LinearMap, Reindex, Sum, compose
+from unrelu.layers.maps import Diagonal, LinearMap, Reindex, compose, total
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from unrelu.layers._normalisation import Normalisation
 
 
 @dataclass(frozen=True)
@@ -44,31 +46,6 @@ class Value:
         for name, linear in self.terms:
             out = linear.apply(activations[name]) + out
         return out
-
-
-@dataclass(frozen=True)
-class Normalisation:
-    """``(x - mean) / sqrt(variance + eps)`` by groups of entries, then times a gain, plus an offset.
-
-    Attributes:
-        gain: One factor an entry, flattened.
-        offset: Likewise.
-        count: How many entries share their statistics.
-    """
-
-    gain: torch.Tensor
-    offset: torch.Tensor
-    count: int
-
-    @classmethod
-    def of(
-        cls, shape: Sequence[int], gain: torch.Tensor | None, offset: torch.Tensor | None, count: int
-    ) -> Normalisation:
-        """Spread gain and offset, where there are any, over a tensor of a shape."""
-        one = torch.ones((), dtype=torch.float64)
-        parts = (one if gain is None else gain, 0 * one if offset is None else offset)
-        spread = [part.double().expand(tuple(shape)).reshape(-1) for part in parts]
-        return cls(spread[0], spread[1], count)
 
 
 def identity(t: torch.Tensor) -> torch.Tensor:
@@ -201,20 +178,18 @@ class GraphBuilder:
         for value in values:
             for source, linear in value.terms:
                 maps.setdefault(source, []).append(linear)
-        terms = tuple(
-            (source, linears[0] if len(linears) == 1 else Sum(linears)) for source, linears in maps.items()
-        )
+        terms = tuple((source, total(linears)) for source, linears in maps.items())
         offset = torch.stack([v.offset for v in values]).sum(dim=0)
         nodes = (*dict.fromkeys(entry for v in values for entry in v.nodes), node)
         owner = next((v.owner for v in reversed(values) if v.owner), None)
-        total = Value(terms, offset, tuple(shape), nodes, owner)
+        result = Value(terms, offset, tuple(shape), nodes, owner)
         if len(terms) == 1:
-            return total
+            return result
         name = self.unique(node[0])
-        self.steps.append(Step(name, node[1], (total,), identity, total.shape))
-        sources = ", ".join(repr(s) for s in total.sources)
-        self._skip(total, name, node[1], f"{verb} several activations ({sources}): affine in no single one")
-        return _activation(name, total.shape)
+        self.steps.append(Step(name, node[1], (result,), identity, result.shape))
+        sources = ", ".join(repr(s) for s in result.sources)
+        self._skip(result, name, node[1], f"{verb} several activations ({sources}): affine in no single one")
+        return _activation(name, result.shape)
 
     def relu(self, value: Value, name: str, operator: str) -> Value:
         """Apply a ReLU: the end of a layer and the start of the next."""

@@ -20,6 +20,7 @@ from unrelu.layers.maps import Compose, Diagonal, Reindex
 
 if TYPE_CHECKING:
     from unrelu.layers._graph import Step, Value
+    from unrelu.layers._normalisation import Statistics
     from unrelu.layers.maps import LinearMap
 
 
@@ -221,25 +222,46 @@ class Network(Mapping[str, ReLULayer]):
         tensor, _, _ = self._samples(x)
         yield from self._run({self._input: tensor})
 
+    def statistics(self, x: Array) -> dict[str, Statistics]:
+        """Return what the normalisations of the network divide by at samples, by node name.
+
+        With them `unrelu.invert` goes back through layer, group and instance normalisation, which are
+        injective given their statistics only (Puthawala et al. 2022, Definition 3).
+
+        Args:
+            x: Samples of shape ``(..., *input_shape)``.
+        """
+        tensor, _, _ = self._samples(x)
+        return {
+            step.name: step.normalisation.statistics(inputs[0])
+            for step, inputs in self._steps({self._input: tensor})
+            if step.normalisation is not None
+        }
+
     def _samples(self, x: Array) -> tuple[torch.Tensor, tuple[int, ...], bool]:
         device = next(iter(self._layers.values())).bias.device if self._layers else None
         return flatten_samples(to_tensor(x, "x", device=device), self.input_shape, "x")
 
     def _run(self, activations: dict[str, torch.Tensor]) -> Iterator[tuple[ReLULayer, torch.Tensor]]:
-        """Compute the steps in order, forgetting activations that nothing reads any more."""
+        """Compute all steps, and hand out each layer with its inputs."""
+        for step, _ in self._steps(activations):
+            if step.name in self._by_node:
+                layer = self._layers[self._by_node[step.name]]
+                yield layer, activations[layer.source]
+
+    def _steps(self, activations: dict[str, torch.Tensor]) -> Iterator[tuple[Step, list[torch.Tensor]]]:
+        """Compute the steps in order, with what each reads, forgetting what nothing reads any more."""
         last = self.last_uses()
         for position, step in enumerate(self.steps):
             inputs = [value.evaluate(activations) for value in step.inputs]
             if step.function is None:
                 # A new tensor: the pre-activation is not overwritten.
                 activations[step.name] = inputs[0].clamp(min=0)
-                if step.name in self._by_node:
-                    layer = self._layers[self._by_node[step.name]]
-                    yield layer, activations[layer.source]
             else:
                 shaped = [t.reshape(len(t), *v.shape) for t, v in zip(inputs, step.inputs, strict=True)]
                 result = step.function(*shaped)
                 activations[step.name] = result.reshape(len(result), -1)
+            yield step, inputs
             for name in [name for name in activations if last.get(name, -1) <= position]:
                 del activations[name]
 

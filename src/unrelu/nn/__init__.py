@@ -1,7 +1,7 @@
 """Networks that keep what they are given: injective layers, penalties for training, and monitors of it."""
 
 from unrelu.nn._bias_regularizer import BiasRegularizer
-from unrelu.nn._injective_linear import InjectiveLinear
+from unrelu.nn.modules import InjectiveLinear
 from unrelu.nn._invertibility import Invertibility, LayerInvertibility, measure_invertibility
 from unrelu.nn._margin_penalty import MarginPenalty
 from unrelu.nn._monitor import InvertibilityMonitor

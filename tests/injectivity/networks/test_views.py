@@ -196,7 +196,7 @@ def test_boxes_of_normalisations_hold_their_outputs(norm, shape, rng):
 
 
 def test_gain_and_offset_by_entry():
-    found = Normalisation.of((1, 2, 3), torch.tensor([[2.0], [3.0]]), None, 3)
+    found = Normalisation.of((1, 2, 3), torch.tensor([[2.0], [3.0]]), None, 3, 1e-5)
     assert found.gain.tolist() == [2, 2, 2, 3, 3, 3] and found.offset.tolist() == [0] * 6
 
 

@@ -43,9 +43,11 @@ class View:
         except ArgumentError as error:
             why_not = f"the network is no chain of layers: {str(error).removeprefix(_EXPECTED)}"
         try:
-            return cls(None, segments=net.segments())
+            parts = net.segments()
         except ArgumentError:
             return cls(None, why_not=why_not)
+        # A ReLU on a normalisation has rows that depend on the statistics: nothing is known of them.
+        return cls(None, why_not=why_not) if any(p.rectified for p in parts) else cls(None, segments=parts)
 
     def sets(self, net: Network, domain: Domain) -> list[Domain]:
         """Return for each layer of the network a convex set that contains all its inputs."""

@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 from unrelu.layers._converters import Converters
-from unrelu.layers._graph import Normalisation
+from unrelu.layers._normalisation import Normalisation
 from unrelu.layers.from_onnx._node import Converter, Operand, Operation
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def _normalised(
 ) -> Operand:
     reason = "normalises by a mean and a variance that depend on the input"
     count = math.prod(x.shape[axis] for axis in axes)
-    known = Normalisation.of(x.shape, scale, bias, count)
+    known = Normalisation.of(x.shape, scale, bias, count, eps)
     return op.opaque([x], lambda t: standardized(t, axes, eps) * scale + bias, reason, known)
 
 

@@ -15,7 +15,8 @@ from unrelu.layers.from_onnx._file import check_size
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from unrelu.layers._graph import GraphBuilder, Normalisation
+    from unrelu.layers._graph import GraphBuilder
+    from unrelu.layers._normalisation import Normalisation
 
 Operand = Value | torch.Tensor
 Converter = Callable[["Operation"], Operand | Sequence[Operand]]

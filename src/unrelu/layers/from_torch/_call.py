@@ -9,7 +9,8 @@ from typing import Any, cast
 import torch
 from torch import fx
 
-from unrelu.layers._graph import GraphBuilder, Normalisation, Value
+from unrelu.layers._graph import GraphBuilder, Value
+from unrelu.layers._normalisation import Normalisation
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 
 from unrelu.layers._converters import Converters
-from unrelu.layers._graph import Normalisation, Value
+from unrelu.layers._graph import Value
+from unrelu.layers._normalisation import Normalisation
 from unrelu.layers.from_torch._call import Call, Converter, convert_unknown, opaque
 
 CONVERTERS = Converters[Converter]()
@@ -18,21 +19,23 @@ _REASON = "divides by a statistic of the activation"
 
 @CONVERTERS.register("aten.native_layer_norm.default")
 def _layer_norm(call: Call) -> Any:
-    shape, weight, bias = call.args[1:4]
-    return _normalised(call, weight, bias, math.prod(shape))
+    shape, weight, bias, eps = call.args[1:5]
+    return _normalised(call, weight, bias, math.prod(shape), eps)
 
 
 @CONVERTERS.register("aten.native_group_norm.default")
 def _group_norm(call: Call) -> Any:
-    weight, bias, _, channels, pixels, groups = call.args[1:7]
-    return _normalised(call, _by_channel(call, weight), _by_channel(call, bias), channels * pixels // groups)
+    weight, bias, _, channels, pixels, groups, eps = call.args[1:8]
+    count = channels * pixels // groups
+    return _normalised(call, _by_channel(call, weight), _by_channel(call, bias), count, eps)
 
 
 @CONVERTERS.register("aten._native_batch_norm_legit.no_stats")
 def _instance_norm(call: Call) -> Any:
     """Normalise each channel: what instance normalisation becomes, with one image in the batch."""
-    x, weight, bias = call.args[:3]
-    return _normalised(call, _by_channel(call, weight), _by_channel(call, bias), math.prod(x.shape[2:]))
+    x, weight, bias, _, _, eps = call.args[:6]
+    count = math.prod(x.shape[2:])
+    return _normalised(call, _by_channel(call, weight), _by_channel(call, bias), count, eps)
 
 
 def _by_channel(call: Call, parameter: Any) -> Any:
@@ -42,10 +45,10 @@ def _by_channel(call: Call, parameter: Any) -> Any:
     return parameter.reshape(-1, *(1,) * (len(call.args[0].shape) - 2))
 
 
-def _normalised(call: Call, weight: Any, bias: Any, count: int) -> Any:
+def _normalised(call: Call, weight: Any, bias: Any, count: int, eps: float) -> Any:
     """Evaluate the operator by torch; say what it does where gain and offset are constants."""
     x = call.args[0]
     constant = not isinstance(weight, Value) and not isinstance(bias, Value)
     if not isinstance(x, Value) or not constant or call.positions != [0]:
         return convert_unknown(call, _REASON)
-    return {0: opaque(call, _REASON, 0, Normalisation.of(x.shape, weight, bias, count))}
+    return {0: opaque(call, _REASON, 0, Normalisation.of(x.shape, weight, bias, count, eps))}
