@@ -41,6 +41,14 @@ def test_a_small_layer_is_searched_to_the_end():
     assert found.condition.low == pytest.approx(2**0.5) and found.condition.high == pytest.approx(2)
 
 
+def test_nothing_bounds_the_way_back_of_a_layer_that_is_not_injective(rng):
+    layer, points = unrelu.ReLULayer(rng.standard_normal((160, 64))), rng.standard_normal((3, 64))
+    assert audited(layer, points).lower.high > 0
+    found = audited(layer, points, decide=1.0)
+    assert (found.lower.low, found.lower.high) == (0, 0)
+    assert (found.condition.low, found.condition.high) == (np.inf, np.inf)
+
+
 def test_not_asked_for():
     assert audited(unrelu.ReLULayer(np.eye(2)), np.ones((1, 2)), lipschitz=0) is None
 

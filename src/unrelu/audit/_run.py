@@ -25,6 +25,7 @@ from unrelu.audit._preimages import find_collisions, injectivity_of
 from unrelu.audit._result import AuditResult, LayerAudit, SkippedNode
 from unrelu.audit._spectra import affordable, left_out, spectra_of
 from unrelu.errors import ArgumentError
+from unrelu.injectivity import Verdict
 from unrelu.layers import Network, ReLULayer
 
 if TYPE_CHECKING:
@@ -189,7 +190,9 @@ class _Run:
         if self.seconds["decide"]:
             found.injectivity = injectivity_of(account.layer, self.seconds["decide"])
         if self.seconds["lipschitz"]:
-            found.lipschitz = lipschitz_of(account.layer, account.kept_inputs, self.seconds["lipschitz"])
+            refuted = found.injectivity is not None and found.injectivity.verdict == Verdict.NOT_INJECTIVE
+            seconds = self.seconds["lipschitz"]
+            found.lipschitz = lipschitz_of(account.layer, account.kept_inputs, seconds, refuted)
 
     def _chunks(self) -> Iterator[slice]:
         widest = max((a.layer.m + a.layer.n for a in self.accounts.values()), default=1)
