@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import matplotlib.style
+from matplotlib.axis import Axis
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,12 @@ DARK = Theme(
     mark="#e69f00",
     third="#cc79a7",
 )
+
+
+def plain_powers(axis: Axis) -> None:
+    """Write plain numbers at a logarithmic axis: `drawing` keeps dollar signs, and so matplotlib's source."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 @contextmanager

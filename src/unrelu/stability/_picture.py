@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from unrelu._drawing import LIGHT, Theme, drawing
+from unrelu._drawing import LIGHT, Theme, drawing, plain_powers
 from unrelu.output import write_bytes
 from unrelu.stability._format import picture_format
 
@@ -89,9 +88,7 @@ def draw_curve(
 def log_scale(panel: Axes) -> None:
     """Prepare axes for singular values against their numbers."""
     panel.set(yscale="log", xlabel="number of the singular value")
-    # Plain numbers: the settings keep dollar signs, so that matplotlib's own powers would show as source.
-    panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    panel.yaxis.set_minor_formatter(NullFormatter())
+    plain_powers(panel.yaxis)
 
 
 def _quiet(panel: Axes, theme: Theme, title: str) -> None:
