@@ -5,7 +5,17 @@ from importlib import import_module
 
 from benchmarks._pair import save
 
-NAMES = ("bias", "collisions", "injectivity", "preimage", "reconstruction", "scenario", "spectrum", "witness")
+NAMES = (
+    "bias",
+    "collisions",
+    "injective_linear",
+    "injectivity",
+    "preimage",
+    "reconstruction",
+    "scenario",
+    "spectrum",
+    "witness",
+)
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ code that found it.
 from unrelu.certificates._collision_certificates import CollisionCertificate, NetworkCollisionCertificate
 from unrelu.certificates._cone_proof import ConeProof
 from unrelu.certificates._domain_record import DomainRecord
+from unrelu.certificates._dominance import Dominance
 from unrelu.certificates._format import Certificate, from_json, load
 from unrelu.certificates._forward import forward, preactivations
 from unrelu.certificates._injectivity import RANK_LEAF, InjectivityCertificate
@@ -41,6 +42,7 @@ __all__ = [
     # of injectivity
     "RANK_LEAF",
     "Block",
+    "Dominance",
     "InjectivityCertificate",
     "NetworkInjectivityCertificate",
     "NetworkRegionsCertificate",

@@ -9,6 +9,7 @@ import numpy as np
 
 from unrelu.certificates._collision_certificates import check_sizes
 from unrelu.certificates._domain_record import KINDS, DomainRecord, domain_fields, read_domain
+from unrelu.certificates._dominance import Dominance
 from unrelu.certificates._fields import Fields, refuse
 from unrelu.certificates._format import Certificate, registered
 from unrelu.certificates._injectivity import GRADES, InjectivityCertificate
@@ -44,7 +45,7 @@ class StructureCertificate(Certificate):
     Each part names vectors that the weakly active rows span at every point of the closed domain: a row that
     is weakly active everywhere; a row ``i`` of a pair ``(w_i, b_i)``, ``(-d w_i, b_j)`` with ``d > 0`` and
     ``b_i + b_j / d >= 0``, of which one or the other is; the unit vectors of a block's columns. These vectors
-    together span R^n.
+    together span R^n: their rank is computed, or they are block diagonally dominant.
 
     Attributes:
         layer: The layer.
@@ -56,6 +57,9 @@ class StructureCertificate(Certificate):
             of inequalities, ascending, and their count where the bound is not tight. The row
             ``(w_i, b_i)``, these ``(g_j, -h_j)``, and then ``(0, -1)`` have one positive dependency.
             ``None`` on other domains, where the bound is known in closed form.
+        dominance: A partition of the columns that no block covers, and of rows ``i`` of ``pairs`` and then
+            rows of ``always``, under which these are block diagonally dominant. ``None``: their rank is to be
+            computed.
 
     Example:
         >>> import numpy as np
@@ -74,6 +78,7 @@ class StructureCertificate(Certificate):
     always: np.ndarray
     blocks: tuple[Block, ...] = ()
     faces: tuple[np.ndarray, ...] | None = None
+    dominance: Dominance | None = None
 
     @property
     def grade(self) -> str:
@@ -89,6 +94,7 @@ class StructureCertificate(Certificate):
             "always": len(self.always),
             "rows": pack(_small(self.pairs), _small(self.always)),
             "faces": None if self.faces is None else [np.asarray(part).tolist() for part in self.faces],
+            "dominance": None if self.dominance is None else self.dominance.to_fields(),
             "blocks": [
                 {
                     "places": len(block.rows),
@@ -114,10 +120,11 @@ class StructureCertificate(Certificate):
         if len(entries) > _MOST_BLOCKS:
             refuse(fields.name("blocks"), f"at most {_MOST_BLOCKS} blocks", f"{len(entries)}")
         faces = None if fields.skip_null("faces") else _read_faces(fields, sizes[1])
+        dominance = _read_dominance(fields, len(pairs) // 2 + len(always), layer.n)
         blocks = tuple(
             _read_block(Fields(entry, f"{fields.name('blocks')}[{k}]")) for k, entry in enumerate(entries)
         )
-        return cls(layer, domain, pairs.reshape(-1, 2), always, blocks, faces)
+        return cls(layer, domain, pairs.reshape(-1, 2), always, blocks, faces, dominance)
 
 
 def _small(numbers: np.ndarray) -> np.ndarray:
@@ -133,6 +140,10 @@ def _numbers(fields: Fields, key: str, sizes: list[int]) -> list[np.ndarray]:
 def _read_faces(fields: Fields, count: int) -> tuple[np.ndarray, ...]:
     entries = fields.entries("faces", count)
     return tuple(Fields({"row": entry}, fields.name("faces")).indices("row") for entry in entries)
+
+
+def _read_dominance(fields: Fields, lines: int, n: int) -> Dominance | None:
+    return None if fields.skip_null("dominance") else Dominance.read(fields.child("dominance"), lines, n)
 
 
 def _read_block(fields: Fields) -> Block:

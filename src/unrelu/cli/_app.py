@@ -12,6 +12,7 @@ from unrelu.cli import (
     _about,
     _audit,
     _collide,
+    _complete,
     _decide,
     _demo,
     _invert,
@@ -36,6 +37,7 @@ app.command("audit")(_audit.audit)
 app.command("preimage")(_preimage.preimage)
 app.command("collide")(_collide.collide)
 app.command("decide")(_decide.decide)
+app.command("complete")(_complete.complete)
 app.command("spectrum")(_spectrum.spectrum)
 app.command("invert")(_invert.invert)
 app.command("verify")(_verify.verify)

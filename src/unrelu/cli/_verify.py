@@ -62,11 +62,11 @@ def _layers(model: str, weights: Path | None, input_shape: str | None) -> Mappin
     from unrelu.certificates import read_onnx
     from unrelu.cli._models import load_network
     from unrelu.cli._options import shape_of
-    from unrelu.errors import ArgumentError
+    from unrelu.errors import ArgumentError, ModelError
 
     if model.endswith(".onnx") and Path(model).exists():
         try:
             return read_onnx(model)
-        except ArgumentError as refused:
+        except (ArgumentError, ModelError) as refused:
             typer.echo(f"{refused}; read by the importer instead", err=True)
     return load_network(model, weights, None, shape_of(input_shape))

@@ -80,7 +80,7 @@ class _Question:
     def __init__(self, layer: ReLULayer, domain: Domain, options: Options) -> None:
         self.layer, self.domain, self.options = in_double(layer), domain, options
         self.record = self.layer.record()
-        self.known = _record(domain, layer.n)
+        self.known = domain_record(domain, layer.n)
         self.frame = frame_of(self.layer)
         self.deadline = time.monotonic() + options.time_limit
 
@@ -229,7 +229,8 @@ def _unknown_reason(tree: str, n: int) -> str:
     return f"n = {n} is too large for a search tree, and no input with too few active rows was found"
 
 
-def _record(domain: Domain, n: int) -> DomainRecord:
+def domain_record(domain: Domain, n: int) -> DomainRecord:
+    """Return a convex domain as certificates hold it."""
     if isinstance(domain, Ball):
         return DomainRecord("ball", n, center=domain.center_point(n), radius=domain.radius)
     return domain.record(n)

@@ -32,6 +32,7 @@ from unrelu.injectivity._blocks import Place, components, restricted, windows
 from unrelu.injectivity._faces import always_on_polytope
 from unrelu.injectivity._far_points import far_points
 from unrelu.injectivity._lines import opposite_pairs
+from unrelu.injectivity._mirrored import decide_by_mirrored_rows, dominant_blocks
 from unrelu.injectivity.witness import inner_point
 
 Answer: TypeAlias = StructureCertificate | WitnessCertificate
@@ -46,7 +47,8 @@ def decide_by_structure(
 ) -> Answer | None:
     """Decide a layer that is simple, or falls apart into parts that are.
 
-    Rows that are always active and pairs of opposite rows may span R^n; rank or number of the rows may be too
+    Rows that are always active and pairs of opposite rows may span R^n, by their rank or because they are
+    block diagonally dominant; rank or number of the rows may be too
     small; connected components of rows and columns are decided one by one, and so are the windows of sparse
     rows such as a convolution's.
 
@@ -70,7 +72,9 @@ def decide_by_structure(
     inside = interior_point(domain)
     if layer.m < layer.n and inside is not None:
         return certify_witness(layer, domain, inside)
-    found = _simple(layer, domain, inside) if layer.n <= _LARGE else _few_active(layer, domain)
+    found: Answer | None = decide_by_mirrored_rows(layer, domain)
+    if found is None:
+        found = _simple(layer, domain, inside) if layer.n <= _LARGE else _few_active(layer, domain)
     if found is not None or inside is None or domain.kind == "polytope":
         return found
     places = components(layer)
@@ -282,5 +286,7 @@ class _Parts:
             for proof, places in self._blocks.values()
         )
         faces = tuple(self._faces[i] for i in always.tolist()) if self._domain.kind == "polytope" else None
-        found = StructureCertificate(self._layer, self._domain, pairs, always, blocks, faces)
+        lines = self._layer.rows.take(np.concatenate([pairs[:, 0], always])).within(np.flatnonzero(left))
+        parts = pairs, always, blocks, faces, dominant_blocks(lines)
+        found = StructureCertificate(self._layer, self._domain, *parts)
         return found if verify(found).valid else None

@@ -10,7 +10,7 @@ import torch
 from unrelu.certificates import NetworkWitnessCertificate, verify
 from unrelu.domains import Domain, Polytope, Space
 from unrelu.errors import ArgumentError
-from unrelu.injectivity._layer import _record
+from unrelu.injectivity._layer import domain_record
 from unrelu.injectivity.witness import inner_point
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def weak_point(chain: Chain, domain: Domain, points: np.ndarray) -> NetworkWitne
         used = len(records) if narrow else int(counts[i].argmin()) + 1
         if not narrow and fewest[i] >= chain.n:
             continue
-        end, known = (last if narrow else None), _record(domain, chain.n)
+        end, known = (last if narrow else None), domain_record(domain, chain.n)
         certificate = NetworkWitnessCertificate(tuple(records[:used]), end, known, points[i])
         if verify(certificate).valid:
             return certificate

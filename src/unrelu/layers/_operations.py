@@ -6,6 +6,7 @@ Every function takes and returns a `Value`: a tensor at batch size 1, its batch 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -223,7 +224,12 @@ def join(build: GraphBuilder, parts: Sequence[tuple[Value | torch.Tensor, Moveme
     for constant in constants:
         if bool(constant.any()):
             placed[0] = build.shift(placed[0], constant, node)
-    return placed[0] if len(placed) == 1 else build.add(placed, node, "joins")
+    if len(placed) == 1:
+        return placed[0]
+    joined = build.add(placed, node, "joins")
+    # A layer that rows were appended to keeps the name of its first part.
+    owner = next((part.owner for part in placed if part.owner), None)
+    return replace(joined, owner=owner) if joined.owner else joined
 
 
 def _placing(shape: tuple[int, ...], axis: int, start: int, stop: int) -> Movement:

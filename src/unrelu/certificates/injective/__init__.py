@@ -2,6 +2,8 @@
 
 from unrelu.certificates.injective._corners import always_active, bounds, box_around
 from unrelu.certificates.injective._dependencies import positive_dependencies
+from unrelu.certificates.injective._dominance_proof import is_dominant
+from unrelu.certificates.injective._opposite import mirrored
 from unrelu.certificates.injective._rows import exact_vector
 from unrelu.certificates.injective._signs import lies_inside, signs_at
 from unrelu.certificates.injective._structure_proof import part_of, verify_structure
@@ -14,7 +16,9 @@ __all__ = [
     "box_around",
     "certify_witness",
     "exact_vector",
+    "is_dominant",
     "lies_inside",
+    "mirrored",
     "part_of",
     "positive_dependencies",
     "signs_at",

@@ -11,6 +11,8 @@ from unrelu.certificates._span import Span
 from unrelu.certificates._structure import Block, StructureCertificate
 from unrelu.certificates._verification import NotProvedError, Proved, require
 from unrelu.certificates.injective._corners import always_active, bounds, box_around
+from unrelu.certificates.injective._dominance_proof import check_dominance
+from unrelu.certificates.injective._opposite import check_pairs
 from unrelu.certificates.injective._supports import check_supports
 from unrelu.certificates.injective._tree_proof import verify_injective
 
@@ -24,8 +26,7 @@ def verify_structure(certificate: StructureCertificate, layer: LayerRecord) -> P
     pairs, always = np.asarray(certificate.pairs), np.asarray(certificate.always)
     for name, rows in (("pairs", pairs), ("always", always)):
         require(bool(((rows >= 0) & (rows < layer.m)).all()), f"{name}: a row does not exist")
-    for i, j in pairs.tolist():
-        _check_pair(layer, i, j)
+    check_pairs(layer, pairs)
     _check_always(layer, certificate, always)
     covered = np.zeros(layer.n, dtype=bool)
     for number, block in enumerate(certificate.blocks):
@@ -33,6 +34,9 @@ def verify_structure(certificate: StructureCertificate, layer: LayerRecord) -> P
         covered[block.columns] = True
     left = np.flatnonzero(~covered)
     lines = layer.rows.take(np.concatenate([pairs[:, 0], always])).within(left)
+    if certificate.dominance is not None:
+        check_dominance(lines, certificate.dominance)
+        return Proved(exact=True, reason=_summary(certificate))
     rank = _rank(lines)
     require(
         rank == len(left), f"the parts were proved to span {rank + covered.sum()} dimensions, not {layer.n}"
@@ -82,7 +86,8 @@ def _summary(certificate: StructureCertificate) -> str:
         (len(certificate.always), "rows that are always active"),
         (places, "injective blocks"),
     ]
-    return f"{', '.join(f'{count} {what}' for count, what in parts if count)} span R^n at every point"
+    how = "" if certificate.dominance is None else ", block diagonally dominant,"
+    return f"{', '.join(f'{count} {what}' for count, what in parts if count)}{how} span R^n at every point"
 
 
 def _check_always(layer: LayerRecord, certificate: StructureCertificate, always: np.ndarray) -> None:
@@ -101,23 +106,6 @@ def _check_always(layer: LayerRecord, certificate: StructureCertificate, always:
     starts = np.cumsum([0, *map(len, supports)])
     rows = np.concatenate([np.zeros(0, dtype=np.int64), *supports])
     check_supports(layer, certificate.domain, starts, rows, None)
-
-
-def _check_pair(layer: LayerRecord, i: int, j: int) -> None:
-    """Check that rows are opposite, and that no point has both negative."""
-    (columns_i, p, b), (columns_j, q, c) = _whole_row(layer, i), _whole_row(layer, j)
-    opposite = len(p) > 0 and np.array_equal(columns_i, columns_j) and (p[0] > 0) != (q[0] > 0)
-    opposite = opposite and all(s * q[0] == t * p[0] for s, t in zip(p, q, strict=True))
-    require(opposite, f"rows {i} and {j} are not opposite")
-    require(b * abs(q[0]) + c * abs(p[0]) >= 0, f"rows {i} and {j} are both negative somewhere")
-
-
-def _whole_row(layer: LayerRecord, i: int) -> tuple[np.ndarray, list[int], int]:
-    """Return columns, weights and bias of a row times a power of two, as whole numbers."""
-    columns, entries = layer.affine.row(i)
-    if len(columns) and columns[-1] == layer.n:
-        return columns[:-1], entries[:-1], entries[-1]
-    return columns, entries, 0
 
 
 def _holds_projection(outer: DomainRecord, inner: DomainRecord, columns: np.ndarray) -> bool:

@@ -27,26 +27,38 @@ def known_options(node: Node, *names: str) -> None:
             raise node.refuse(f"option {name!r} is not read here")
 
 
-def _value(node: Node, operands: list[Operand | None], k: int = 0) -> Value:
+def value_operand(node: Node, operands: list[Operand | None], k: int = 0) -> Value:
+    """Return an input that depends on the model's input.
+
+    Raises:
+        ModelError: If it is a constant, or is not there.
+    """
     found = operands[k] if k < len(operands) else None
     if not isinstance(found, Value):
         raise node.refuse(f"input {k} must depend on the model's input here")
     return found
 
 
-def _constant(node: Node, operands: list[Operand | None], k: int) -> np.ndarray:
+def constant_operand(node: Node, operands: list[Operand | None], k: int) -> np.ndarray:
+    """Return an input that is a constant.
+
+    Raises:
+        ModelError: If it is none.
+    """
     found = operands[k] if k < len(operands) else None
     if not isinstance(found, np.ndarray):
         raise node.refuse(f"input {k} must be a constant here")
     return found
 
 
-def _ints(node: Node, name: str, default: list[int]) -> list[int]:
+def integer_list(node: Node, name: str, default: list[int]) -> list[int]:
+    """Return an option that is a list of integers."""
     found = node.options.get(name, default)
     return [int(v) for v in found] if isinstance(found, list) else default
 
 
-def _int(node: Node, name: str, default: int) -> int:
+def integer_option(node: Node, name: str, default: int) -> int:
+    """Return an option that is an integer."""
     found = node.options.get(name, default)
     return found if isinstance(found, int) else default
 
@@ -69,7 +81,7 @@ def add(node: Node, operands: list[Operand | None]) -> Operand:
 def matmul(node: Node, operands: list[Operand | None]) -> Operand:
     """``MatMul`` by a constant matrix from the right."""
     known_options(node)
-    return _product(node, _value(node, operands), _constant(node, operands, 1), None)
+    return _product(node, value_operand(node, operands), constant_operand(node, operands, 1), None)
 
 
 def gemm(node: Node, operands: list[Operand | None]) -> Operand:
@@ -77,11 +89,12 @@ def gemm(node: Node, operands: list[Operand | None]) -> Operand:
     known_options(node, "alpha", "beta", "transA", "transB")
     if node.options.get("alpha", 1.0) != 1.0 or node.options.get("beta", 1.0) != 1.0:
         raise node.refuse("factors other than 1 are not read here")
-    if _int(node, "transA", 0):
+    if integer_option(node, "transA", 0):
         raise node.refuse("a transposed input is not read here")
-    matrix = _constant(node, operands, 1)
-    bias = _constant(node, operands, 2) if len(operands) > 2 and operands[2] is not None else None
-    return _product(node, _value(node, operands), matrix.T if _int(node, "transB", 0) else matrix, bias)
+    matrix = constant_operand(node, operands, 1)
+    bias = constant_operand(node, operands, 2) if len(operands) > 2 and operands[2] is not None else None
+    matrix = matrix.T if integer_option(node, "transB", 0) else matrix
+    return _product(node, value_operand(node, operands), matrix, bias)
 
 
 def _product(node: Node, value: Value, matrix: np.ndarray, bias: np.ndarray | None) -> Value:
@@ -104,19 +117,20 @@ def _product(node: Node, value: Value, matrix: np.ndarray, bias: np.ndarray | No
 def convolution(node: Node, operands: list[Operand | None]) -> Operand:
     """``Conv`` with strides, pads, dilations and groups."""
     known_options(node, "auto_pad", "dilations", "group", "kernel_shape", "pads", "strides")
-    value, kernel = _value(node, operands), _constant(node, operands, 1)
+    value, kernel = value_operand(node, operands), constant_operand(node, operands, 1)
     _refuse_affine(node, value)
     axes = kernel.ndim - 2
     if node.options.get("auto_pad", "NOTSET") not in {"NOTSET", "VALID"}:
         raise node.refuse(f"auto_pad {node.options['auto_pad']!r} is not read here")
-    groups = _int(node, "group", 1)
+    groups = integer_option(node, "group", 1)
     fits = len(value.shape) == axes + 2 and value.shape[0] == 1 and value.shape[1] == kernel.shape[1] * groups
     if axes < 1 or not fits or len(kernel) % groups:
         raise node.refuse(f"an input of shape {value.shape} and a kernel of shape {kernel.shape}")
-    if _ints(node, "kernel_shape", list(kernel.shape[2:])) != list(kernel.shape[2:]):
+    if integer_list(node, "kernel_shape", list(kernel.shape[2:])) != list(kernel.shape[2:]):
         raise node.refuse("kernel_shape is not that of the kernel")
-    strides, dilations = _ints(node, "strides", [1] * axes), _ints(node, "dilations", [1] * axes)
-    pads = _ints(node, "pads", [0] * (2 * axes))
+    strides = integer_list(node, "strides", [1] * axes)
+    dilations = integer_list(node, "dilations", [1] * axes)
+    pads = integer_list(node, "pads", [0] * (2 * axes))
     out = tuple(
         (size + pads[a] + pads[axes + a] - dilations[a] * (kernel.shape[2 + a] - 1) - 1) // strides[a] + 1
         for a, size in enumerate(value.shape[2:])
@@ -127,7 +141,7 @@ def convolution(node: Node, operands: list[Operand | None]) -> Operand:
         raise node.refuse("the matrix is too large")
     rows = _windows(kernel, value.shape[1:], out, (strides, dilations, pads), groups)
     given = len(operands) > 2 and operands[2] is not None
-    bias = _constant(node, operands, 2) if given else np.zeros(len(kernel))
+    bias = constant_operand(node, operands, 2) if given else np.zeros(len(kernel))
     return value.mapped(rows, np.repeat(bias, math.prod(out)), (1, len(kernel), *out))
 
 
@@ -173,8 +187,8 @@ def _refuse_affine(node: Node, value: Value) -> None:
 def flatten(node: Node, operands: list[Operand | None]) -> Operand:
     """``Flatten``."""
     known_options(node, "axis")
-    value = _value(node, operands)
-    axis = _int(node, "axis", 1)
+    value = value_operand(node, operands)
+    axis = integer_option(node, "axis", 1)
     axis += len(value.shape) if axis < 0 else 0
     return value.reshaped((math.prod(value.shape[:axis]), math.prod(value.shape[axis:])))
 
@@ -182,9 +196,9 @@ def flatten(node: Node, operands: list[Operand | None]) -> Operand:
 def reshape(node: Node, operands: list[Operand | None]) -> Operand:
     """``Reshape`` to a constant shape."""
     known_options(node, "allowzero")
-    value = _value(node, operands)
-    target = [int(v) for v in _constant(node, operands, 1).ravel()]
-    if _int(node, "allowzero", 0) and 0 in target:
+    value = value_operand(node, operands)
+    target = [int(v) for v in constant_operand(node, operands, 1).ravel()]
+    if integer_option(node, "allowzero", 0) and 0 in target:
         raise node.refuse("allowzero is not read here")
     sizes = [value.shape[k] if size == 0 else size for k, size in enumerate(target) if k < len(value.shape)]
     sizes += target[len(value.shape) :]
@@ -203,8 +217,8 @@ def _resolved(node: Node, value: Value, sizes: list[int]) -> tuple[int, ...]:
 def transpose(node: Node, operands: list[Operand | None]) -> Operand:
     """``Transpose``."""
     known_options(node, "perm")
-    value = _value(node, operands)
-    axes = tuple(_ints(node, "perm", list(range(len(value.shape)))[::-1]))
+    value = value_operand(node, operands)
+    axes = tuple(integer_list(node, "perm", list(range(len(value.shape)))[::-1]))
     if sorted(axes) != list(range(len(value.shape))):
         raise node.refuse(f"a tensor of shape {value.shape} cannot be permuted by {axes}")
     return value.transposed(axes)
@@ -213,10 +227,10 @@ def transpose(node: Node, operands: list[Operand | None]) -> Operand:
 def squeeze(node: Node, operands: list[Operand | None]) -> Operand:
     """``Squeeze`` and ``Unsqueeze``, axes as option or as input."""
     known_options(node, "axes")
-    value = _value(node, operands)
-    axes = _ints(node, "axes", [])
+    value = value_operand(node, operands)
+    axes = integer_list(node, "axes", [])
     if len(operands) > 1 and operands[1] is not None:
-        axes = [int(v) for v in _constant(node, operands, 1).ravel()]
+        axes = [int(v) for v in constant_operand(node, operands, 1).ravel()]
     if node.operator == "Squeeze":
         rank = len(value.shape)
         dropped = {a % rank for a in axes} if axes else {a for a in range(rank) if value.shape[a] == 1}

@@ -7,6 +7,7 @@ import os
 from unrelu.certificates._layer_record import RecordChain
 from unrelu.certificates.onnx._model import Node, read_model
 from unrelu.certificates.onnx._operators import OPERATORS, Operand, known_options
+from unrelu.certificates.onnx._parts import PARTS
 from unrelu.certificates.onnx._values import Value
 from unrelu.errors import ModelError
 
@@ -16,7 +17,7 @@ def read_onnx(path: str | os.PathLike[str]) -> RecordChain:
 
     Args:
         path: The file. Constants are inside it; the operators are MatMul, Gemm, Conv, Add and Sub of
-            constants, Relu, and those that move entries.
+            constants, Relu, Neg, and those that move, take and join entries.
 
     Returns:
         Layers in order, by the name of their ReLU node; an affine map behind the last ReLU by the name of the
@@ -62,10 +63,11 @@ def _relu(node: Node, operands: list[Operand | None]) -> tuple[Value, Operand]:
 
 
 def _applied(node: Node, operands: list[Operand | None]) -> Operand:
-    if node.operator not in OPERATORS:
+    operator = OPERATORS.get(node.operator) or PARTS.get(node.operator)
+    if operator is None:
         raise node.refuse("the operator is not read here")
     try:
-        return OPERATORS[node.operator](node, operands)
+        return operator(node, operands)
     except ModelError:
         raise
     except (ArithmeticError, IndexError, TypeError, ValueError) as error:

@@ -42,13 +42,23 @@ class Value:
 
     def transposed(self, axes: tuple[int, ...]) -> Value:
         """Return the entries in the order of permuted axes."""
-        order = np.arange(len(self.offset)).reshape(self.shape).transpose(axes)
-        return replace(
-            self,
-            shape=order.shape,
-            rows=self.rows.take(order.ravel()),
-            offset=self.offset[order.ravel()],
-        )
+        return self.chosen(np.arange(len(self.offset)).reshape(self.shape).transpose(axes))
+
+    def chosen(self, order: np.ndarray) -> Value:
+        """Return a tensor of the shape of ``order``, whose entries have the numbers that stand there."""
+        rows, offset = self.rows.take(order.ravel()), self.offset[order.ravel()]
+        return replace(self, shape=order.shape, rows=rows, offset=offset)
+
+    def negated(self) -> Value:
+        """Return the negative."""
+        rows = replace(self.rows, values=-self.rows.values)
+        return replace(self, rows=rows, offset=0.0 - self.offset, plain=False)
+
+    def above(self, other: Value) -> Value:
+        """Return a list of the entries, with those of another tensor behind."""
+        offset = np.concatenate([self.offset, other.offset])
+        plain, exact = self.plain and other.plain, self.exact and other.exact
+        return Value(offset.shape, self.rows.above(other.rows), offset, plain, exact)
 
     def plus(self, constant: np.ndarray) -> Value:
         """Return the sum with a constant, each entry rounded once."""

@@ -97,7 +97,7 @@ def read_graph(path: Path) -> FileGraph:
         input_name=inputs[0].name,
         input_shape=_input_shape(inputs[0]),
         outputs=tuple(entry.name for entry in graph.output),
-        nodes=_named(graph.node, {"input", inputs[0].name}),
+        nodes=named_nodes(graph.node, {"input", inputs[0].name}),
         initializers=initializers,
     )
 
@@ -172,7 +172,7 @@ def check_size(shape: Iterable[int], what: str) -> None:
         raise ModelError(f"{what}: expected at most {MAX_ENTRIES} entries, got {size}")
 
 
-def _named(nodes: Iterable[Any], taken: set[str]) -> tuple[FileNode, ...]:
+def named_nodes(nodes: Iterable[Any], taken: set[str]) -> tuple[FileNode, ...]:
     """Give every node a name of its own; names in the file come first."""
     nodes = list(nodes)
     taken = set(taken)

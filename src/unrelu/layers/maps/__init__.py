@@ -5,6 +5,7 @@ from unrelu.layers.maps._convolution import Convolution
 from unrelu.layers.maps._dense import Dense
 from unrelu.layers.maps._elementary import Diagonal, Reindex
 from unrelu.layers.maps._linear import LinearMap
+from unrelu.layers.maps._total import stacked, total
 
 __all__ = [
     "Compose",
@@ -16,4 +17,6 @@ __all__ = [
     "Sum",
     "Transpose",
     "compose",
+    "stacked",
+    "total",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property, reduce
-from typing import TYPE_CHECKING, Any, Self, final
+from typing import TYPE_CHECKING, Any, Self, TypeGuard, final
 
 import numpy as np
 import torch
@@ -97,9 +97,9 @@ class Compose(LinearMap):
 class Sum(LinearMap):
     """The entrywise sum of maps between the same spaces."""
 
-    def __init__(self, terms: Sequence[LinearMap]) -> None:
-        """Store the terms, at least one."""
-        self.terms = tuple(terms)
+    def __init__(self, terms: Sequence[LinearMap], *, apart: bool = False) -> None:
+        """Store the terms, at least one, and whether no entry of them meets another: nothing is rounded."""
+        self.terms, self.apart = tuple(terms), apart
         self.in_shape, self.out_shape = terms[0].in_shape, terms[0].out_shape
 
     @property
@@ -124,8 +124,8 @@ class Sum(LinearMap):
 
     @property
     def exact(self) -> bool:
-        """Adding entries rounds."""
-        return False
+        """Adding entries rounds, unless each stands alone."""
+        return self.apart and all(term.exact for term in self.terms)
 
     @property
     def tensors(self) -> tuple[torch.Tensor, ...]:
@@ -142,7 +142,7 @@ class Sum(LinearMap):
 
     def absolute(self) -> Sum:
         """Return the sum of the absolute maps."""
-        return Sum([term.absolute() for term in self.terms])
+        return Sum([term.absolute() for term in self.terms], apart=self.apart)
 
     def csr(self, index: np.ndarray | None = None) -> sp.csr_array:
         """Return the sum of the sparse terms."""
@@ -160,7 +160,7 @@ class Sum(LinearMap):
 
     def to(self, *, device: Any = None, dtype: torch.dtype | None = None) -> Self:
         """Return the same map elsewhere."""
-        return type(self)([term.to(device=device, dtype=dtype) for term in self.terms])
+        return type(self)([term.to(device=device, dtype=dtype) for term in self.terms], apart=self.apart)
 
 
 @final
@@ -233,6 +233,13 @@ def compose(outer: LinearMap, inner: LinearMap) -> LinearMap:
     if isinstance(outer, Reindex) and isinstance(inner, Reindex):
         index = torch.where(outer.index >= 0, inner.index[outer.index.clamp(min=0)], -1)
         return Reindex(index, inner.in_shape, outer.out_shape)
+    if isinstance(outer, Reindex | Diagonal) and _moves_first(inner):
+        last = compose(outer, inner.outer)
+        return Compose(outer, inner) if isinstance(last, Compose) else compose(last, inner.inner)
+    if isinstance(outer, Reindex) and _chooses(outer):
+        chosen = _chosen_rows(outer, inner)
+        if chosen is not None:
+            return chosen
     if isinstance(outer, Dense) and _is_injective(inner):
         return Dense(inner.adjoint(outer.weight), inner.in_shape, outer.out_shape)
     if isinstance(outer, Diagonal) and isinstance(inner, Dense):
@@ -244,6 +251,30 @@ def compose(outer: LinearMap, inner: LinearMap) -> LinearMap:
         if scale is not None:
             return inner.scaled(scale)
     return Compose(outer, inner)
+
+
+def _moves_first(inner: LinearMap) -> TypeGuard[Compose]:
+    return isinstance(inner, Compose) and isinstance(inner.inner, Reindex)
+
+
+def _chosen_rows(outer: Reindex, inner: LinearMap) -> LinearMap | None:
+    """Return rows of a dense map, or whole channels of a convolution, as a map of that kind."""
+    if isinstance(inner, Dense):
+        return Dense(inner.weight[outer.index], inner.in_shape, outer.out_shape)
+    if not isinstance(inner, Convolution) or not outer.m:
+        return None
+    size = inner.m // inner.out_shape[0]
+    rows = outer.index.reshape(-1, size) if outer.m % size == 0 else outer.index[:, None]
+    starts = rows[:, :1]
+    if bool((starts % size).any()) or not torch.equal(rows, starts + torch.arange(size, device=rows.device)):
+        return None
+    whole = inner.ungrouped()
+    return whole.with_weight(whole.weight[starts[:, 0] // size])
+
+
+def _chooses(outer: Reindex) -> bool:
+    """Whether every entry comes from a different place: what is chosen is no larger than what was there."""
+    return bool((outer.index >= 0).all()) and _is_injective(outer)
 
 
 def _is_injective(inner: LinearMap) -> bool:

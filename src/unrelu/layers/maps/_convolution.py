@@ -98,7 +98,8 @@ class Convolution(LinearMap):
         """The kernel."""
         return (self.weight,)
 
-    def _with_weight(self, weight: torch.Tensor) -> Convolution:
+    def with_weight(self, weight: torch.Tensor) -> Convolution:
+        """Return the convolution with other kernels, of the same input channels and size."""
         return Convolution(
             weight,
             self.in_shape,
@@ -110,15 +111,28 @@ class Convolution(LinearMap):
 
     def scaled(self, scale: torch.Tensor) -> Convolution:
         """Return the convolution with output channel ``c`` multiplied by ``scale[c]``."""
-        return self._with_weight(self.weight * scale.reshape(-1, *(1,) * (self.weight.dim() - 1)))
+        return self.with_weight(self.weight * scale.reshape(-1, *(1,) * (self.weight.dim() - 1)))
+
+    def ungrouped(self) -> Convolution:
+        """Return the same map in one group: kernels over all channels, 0 on those of other groups."""
+        if self.groups == 1:
+            return self
+        out, part = self.weight.shape[0] // self.groups, self.weight.shape[1]
+        weight = self.weight.new_zeros(self.weight.shape[0], self.in_shape[0], *self.weight.shape[2:])
+        for group in range(self.groups):
+            rows = slice(group * out, (group + 1) * out)
+            weight[rows, group * part : (group + 1) * part] = self.weight[rows]
+        return Convolution(
+            weight, self.in_shape, stride=self.stride, padding=self.padding, dilation=self.dilation
+        )
 
     def absolute(self) -> Convolution:
         """Return the convolution with ``|kernel|``."""
-        return self._with_weight(self.weight.abs())
+        return self.with_weight(self.weight.abs())
 
     def to(self, *, device: Any = None, dtype: torch.dtype | None = None) -> Self:
         """Return the same map elsewhere."""
-        return self._with_weight(self.weight.to(device=device, dtype=dtype))
+        return self.with_weight(self.weight.to(device=device, dtype=dtype))
 
     def apply(self, x: torch.Tensor) -> torch.Tensor:
         """Return the convolution of every sample."""
@@ -175,7 +189,7 @@ class Convolution(LinearMap):
     def row_norms(self) -> torch.Tensor:
         """Return the norms of the rows; kernels cut by the border are shorter."""
         ones = torch.ones(1, self.n, dtype=self.dtype, device=self.device)
-        return self._with_weight(self.weight.square()).apply(ones).reshape(-1).sqrt()
+        return self.with_weight(self.weight.square()).apply(ones).reshape(-1).sqrt()
 
 
 def per_channel(vector: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor | None:

@@ -1,0 +1,1 @@
+"""What unrelu is good for, worked out: one folder an example."""

@@ -1,0 +1,1 @@
+"""A generator of digits whose codes can be read off its images, beside an ordinary one."""
