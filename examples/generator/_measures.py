@@ -14,8 +14,8 @@ from ._inversion import search
 from ._models import CODE, Autoencoder, layerwise
 from ._tasks import Task, psnr
 
-PRIORS = (0.03, 0.1, 0.3, 1.0)  # λ, of which the best on training digits is taken
-_RANDOM = 4  # random starts beside the others
+PRIORS = (0.03, 0.2, 1.0)  # λ, of which the best on training digits is taken
+_RANDOM = 2  # random starts beside the others
 _FOUND = 1e-3  # relative error of a code that counts as found
 _WORSE = 1.01  # cost above that of the best start, relative, that counts as a failure
 

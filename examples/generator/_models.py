@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 import unrelu
-from unrelu.nn import InjectiveLinear
+from unrelu.nn import InjectiveLinear, InjectiveSequential
 
 CODE, PIXELS = 16, 784
 WIDTHS = (CODE, 32, 64, 128, 256)
@@ -42,13 +42,14 @@ def generator(kind: str) -> nn.Sequential:
     parts: list[nn.Module] = []
     for n, m in pairwise(WIDTHS):
         parts += [KINDS[kind](n, m), nn.ReLU()]
-    return nn.Sequential(*parts, nn.Linear(WIDTHS[-1], PIXELS))
+    whole = InjectiveSequential if kind == "injective" else nn.Sequential
+    return whole(*parts, nn.Linear(WIDTHS[-1], PIXELS))
 
 
 def encoder() -> nn.Sequential:
     """Return an untrained encoder, the same for both kinds."""
     return nn.Sequential(
-        nn.Linear(PIXELS, 512), nn.ReLU(), nn.Linear(512, 256), nn.ReLU(), nn.Linear(256, 2 * CODE)
+        nn.Linear(PIXELS, 256), nn.ReLU(), nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, 2 * CODE)
     )
 
 
@@ -56,14 +57,17 @@ def encoder() -> nn.Sequential:
 def layerwise(model: nn.Sequential, images: torch.Tensor, seen: torch.Tensor | None = None) -> torch.Tensor:
     """Go back from images to codes, layer by layer.
 
-    The output map is undone by least squares over the pixels that were seen. Injective layers undo
-    themselves; ordinary ones are undone by `unrelu.invert`, least squares over the positive activations.
+    An injective generator undoes whole images by itself. Of others the output map is undone by least squares
+    over the pixels that were seen; injective layers then undo themselves, ordinary ones are undone by
+    `unrelu.invert`, least squares over the positive activations.
 
     Args:
         model: The generator.
         images: Shape ``(N, 784)``.
         seen: Which pixels are known, the same for all images; all of them if ``None``.
     """
+    if seen is None and isinstance(model, InjectiveSequential):
+        return model.invert(images).x
     *layers, last = model
     kept = slice(None) if seen is None else seen
     y = (images - last.bias)[:, kept]

@@ -20,9 +20,9 @@ from ._picture import picture
 from ._tasks import psnr, tasks
 from ._training import train
 
-EPOCHS, SEEDS = 15, 2
-_DIGITS, _QUICK_DIGITS = 300, 12  # test digits that are restored
-_TUNED = 100  # training digits on which the prior is chosen
+EPOCHS, SEEDS = 12, 2
+_DIGITS, _QUICK_DIGITS = 200, 12  # test digits that are restored
+_TUNED = 50  # training digits on which the prior is chosen
 _CODES = 1000
 _STEPS, _QUICK_STEPS = 30, 3
 _SHOWN = 12

@@ -123,12 +123,12 @@ def test_rows_that_are_always_active_are_proved_by_blocks():
 
 
 def test_pairs_of_different_lengths_are_proved_by_blocks():
-    layer = convolution(36, 1, 3, 1, 0.5)
+    layer = convolution(24, 1, 3, 1, 0.5)
     weight = layer.linear.weight.clone()
     weight[1] *= 3.0
     bias = layer.bias.clone()
     bias[layer.n : 2 * layer.n] *= 3.0
-    plain = ReLULayer(type(layer.linear)(weight, (1, 36, 36), padding=((1, 1), (1, 1))), bias)
+    plain = ReLULayer(type(layer.linear)(weight, (1, 24, 24), padding=((1, 1), (1, 1))), bias)
     decision = decide(plain, time_limit=20)
     assert decision.verdict == Verdict.INJECTIVE
     assert decision.certificate.dominance is not None

@@ -128,7 +128,9 @@ def test_samples_do_not_depend_on_processes():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("figure", ["dss", "lipschitz", "inversion"])
+@pytest.mark.parametrize(
+    "figure", ["dss", "lipschitz", "inversion", "universality", "projection", "topology"]
+)
 def test_full_run_is_within_tolerance(figure, tmp_path):
     found = import_module(f"reproductions.puthawala2020.{figure}").run(tmp_path)
     for name, value in FIGURES[figure]["quantities"].items():

@@ -116,6 +116,13 @@ def test_gap_of_circles(weight, expected):
     assert topology.gap(nn.Sequential(affine(weight))) == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.parametrize("injective", [True, False])
+def test_verdicts(injective):
+    model = frozen(with_output(network(topology._SIZES, injective, 0), topology._SIZES[-1], 12, 0))
+    verdict = unrelu.Verdict.INJECTIVE if injective else unrelu.Verdict.NOT_INJECTIVE
+    assert topology.decided(model) == verdict
+
+
 def test_target_joins_the_left_halves():
     angle = torch.tensor([3.0, 2.5], dtype=torch.float64)
     for height in topology._HEIGHTS:

@@ -141,6 +141,18 @@ def test_gradients_agree(condition):
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
 
 
+def test_size_of_mnist():
+    torch.manual_seed(0)
+    layer, x = InjectiveLinear(784, 1568).eval().requires_grad_(False), torch.rand(100, 784)
+    with torch.no_grad():
+        layer.basis.outer.add_(0.05 * torch.randn(784, 196))
+        layer.pair_bias.normal_(std=0.1)
+    assert relative_error(layer, x, x.norm(dim=1)) < 2e-6
+    assert layer.contains(layer.weight)
+    assert layer.lower_lipschitz() == pytest.approx(1, abs=1e-5)
+    assert is_proved(unrelu.ReLULayer(layer.weight, layer.bias))
+
+
 def test_opposite_to_the_bit():
     layer = trained(network(20, 50, condition=3.0))[0]
     for mode in (True, False):
@@ -160,7 +172,7 @@ def test_mean_square_is_kept_at_initialisation(m):
 
 @pytest.mark.parametrize("condition", [1, 4.0, 50.0])
 def test_lower_lipschitz_holds_for_pairs_of_points(condition):
-    layer = trained(network(8, 20, dtype=torch.float64, condition=condition))[0]
+    layer = trained(network(8, 20, dtype=torch.float64, condition=condition))[0].requires_grad_(False)
     bound = layer.lower_lipschitz()
     assert bound == pytest.approx(float(torch.linalg.svdvals(layer.weight[:8])[-1]) / math.sqrt(2))
     assert bound >= 1 / math.sqrt(condition) - 1e-12
@@ -212,6 +224,32 @@ def test_copies_and_types():
     assert InjectiveLinear(3, 6, device="meta").weight.device.type == "meta"
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_half_the_width(training):
+    layer, x = trained(network(20, 50))[0].train(training), torch.randn(8, 20)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = layer(x)
+    assert mixed.dtype == torch.bfloat16
+    torch.testing.assert_close(mixed.float(), layer(x), rtol=0.05, atol=0.05)
+    torch.manual_seed(0)
+    narrow = InjectiveLinear(20, 50, dtype=torch.bfloat16).train(training)
+    x = x.bfloat16()
+    assert narrow(x).dtype == torch.bfloat16
+    torch.testing.assert_close(narrow.inverse(torch.relu(narrow(x))), x, rtol=0.05, atol=0.05)
+    assert is_proved(unrelu.ReLULayer(narrow.weight, narrow.bias))
+
+
+def test_residual_tells_what_is_off_the_range():
+    layer = trained(network(6, 15, dtype=torch.float64))[0].requires_grad_(False)
+    y = torch.relu(layer(torch.randn(5, 6, dtype=torch.float64)))
+    assert layer.residual(y).max() < 1e-14
+    y[0, 0], y[0, 6] = 1.0, 1.0
+    y[1, 12:] += 1
+    residual = layer.residual(y)
+    assert residual[:2].min() > 0.1
+    assert residual[2:].max() < 1e-14
+
+
 def test_trained_in_float32_and_inverted_in_float64():
     layer = trained(network(30, 80))[0].double()
     x = torch.randn(1000, 30, dtype=torch.float64)
@@ -220,6 +258,16 @@ def test_trained_in_float32_and_inverted_in_float64():
 
 def test_shown_as_a_linear_layer_is():
     assert "in_features=3, out_features=8, bias=False" in repr(InjectiveLinear(3, 8, bias=False))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_under_function_transforms(training):
+    layer = trained(network(4, 9, dtype=torch.float64, condition=3.0))[0].train(training)
+    x = torch.randn(5, 4, dtype=torch.float64)
+    jacobians = torch.func.vmap(torch.func.jacrev(layer))(x)
+    torch.testing.assert_close(jacobians, layer.weight.expand(5, 9, 4), rtol=1e-12, atol=1e-12)
+    y = torch.relu(layer(x))
+    torch.testing.assert_close(torch.func.vmap(layer.inverse)(y), x, rtol=1e-12, atol=1e-12)
 
 
 def test_gradient_through_the_inverse():

@@ -160,3 +160,9 @@ def test_weight_normalisation_is_decided_as_it_is_stored():
     weight = normed.weight.detach().double()
     exact = all(torch.linalg.matrix_rank(weight[[i, i + 3]], tol=0.0) == 1 for i in range(3))
     assert exact or model.decide(time_limit=10).verdict != Verdict.INJECTIVE
+
+
+def test_weight_normalisation_of_an_injective_layer_is_refused():
+    """Its rows have their lengths already, each pair the same, and no weight is stored to be divided."""
+    with pytest.raises(ValueError, match="does not have a parameter, a buffer, or a parametrized element"):
+        nn.utils.parametrizations.weight_norm(InjectiveLinear(3, 8))

@@ -28,7 +28,7 @@ def controlled(n: int, *, blocks: int = 2) -> InjectiveSequential:
 def test_inputs_come_back_through_projections(n):
     """Most are found; those that are not are told by their residual."""
     model = controlled(n)
-    x = torch.randn(100, n, dtype=torch.float64)
+    x = torch.randn(40, n, dtype=torch.float64)
     found = model.invert(model(x))
     solved = found.residual < 1e-9
     assert float(solved.double().mean()) > 0.85
@@ -140,9 +140,7 @@ def test_smallest_ratio_in_blocks(monkeypatch):
 
 
 def test_projections_for_fewer_inputs_are_refused():
-    with pytest.raises(
-        ArgumentError, match=r"an intrinsic dimension of at least 3, the number of inputs, got 2"
-    ):
+    with pytest.raises(ArgumentError, match="an intrinsic dimension of at least 3, the number of inputs"):
         InjectiveSequential(InjectiveLinear(3, 8), nn.ReLU(), GenericProjection(8, 5, intrinsic=2))
 
 

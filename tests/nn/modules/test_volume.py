@@ -168,6 +168,10 @@ def test_training_mode_is_refused(module):
 
 
 def test_bad_arguments():
+    with pytest.raises(
+        ArgumentError, match="function: expected at least as many outputs as inputs, 3, got 2"
+    ):
+        log_volume(nn.Linear(3, 2), torch.zeros(1, 3))
     with pytest.raises(ArgumentError, match="probes: expected a whole number of at least 2"):
         estimate_log_volume(torch.tanh, torch.zeros(1, 2), probes=1)
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+import numpy as np
+import torch
 from torch import nn
+from torch.utils._pytree import tree_leaves
 
 from unrelu.errors import ArgumentError, ModelError
 from unrelu.layers._messages import first_line
@@ -37,29 +41,24 @@ class Editable(Protocol):
     def append(self, layer: ReLULayer, new: NewRows) -> Self:
         """Return the model with rows appended to a layer of its network."""
 
+    def bits(self, x: Any) -> bytes:
+        """Return what the model makes of one batch of inputs, as it stands in memory."""
+
 
 @dataclass(frozen=True)
 class _Traced:
     network: Network
+    is_layer: bool
 
     @property
-    def model(self) -> Network:
-        return self.network
+    def model(self) -> Network | ReLULayer:
+        return self.network[0] if self.is_layer else self.network
 
     def append(self, layer: ReLULayer, new: NewRows) -> Self:
-        return type(self)(append_to_network(self.network, layer, new))
+        return type(self)(append_to_network(self.network, layer, new), self.is_layer)
 
-
-@dataclass(frozen=True)
-class _Layer:
-    network: Network
-
-    @property
-    def model(self) -> ReLULayer:
-        return self.network[0]
-
-    def append(self, layer: ReLULayer, new: NewRows) -> Self:
-        return type(self)(append_to_network(self.network, layer, new))
+    def bits(self, x: Any) -> bytes:
+        return _bits(self.network.forward(x))
 
 
 @dataclass(frozen=True)
@@ -71,6 +70,11 @@ class _Module:
     def append(self, layer: ReLULayer, new: NewRows) -> Self:
         changed = append_to_module(self.model, layer, new)
         return type(self)(changed, trace(changed, self.example), self.example)
+
+    def bits(self, x: Any) -> bytes:
+        with torch.no_grad():
+            outputs = self.model(x)
+        return b"".join(_bits(t) for t in tree_leaves(outputs) if isinstance(t, torch.Tensor))
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,16 @@ class _Onnx:
             path.write_bytes(changed.SerializeToString())
             return type(self)(changed, trace(path))
 
+    def bits(self, x: Any) -> bytes:
+        evaluator = import_module("onnx.reference").ReferenceEvaluator(self.model)
+        constants = {tensor.name for tensor in self.model.graph.initializer}
+        (name,) = [entry.name for entry in self.model.graph.input if entry.name not in constants]
+        return b"".join(_bits(y) for y in evaluator.run(None, {name: x}))
+
+
+def _bits(y: Any) -> bytes:
+    return y.detach().cpu().numpy().tobytes() if isinstance(y, torch.Tensor) else np.asarray(y).tobytes()
+
 
 def editable(model: Any, example_input: Any = None) -> Editable:
     """Return a model as something that rows can be appended to.
@@ -98,9 +112,9 @@ def editable(model: Any, example_input: Any = None) -> Editable:
         ModelError: If it cannot be read.
     """
     if isinstance(model, ReLULayer):
-        return _Layer(Network.of_layer(model))
+        return _Traced(Network.of_layer(model), is_layer=True)
     if isinstance(model, Network):
-        return _Traced(model)
+        return _Traced(model, is_layer=False)
     if isinstance(model, nn.Module):
         return _Module(model, trace(model, example_input), example_input)
     if not isinstance(model, str | Path):

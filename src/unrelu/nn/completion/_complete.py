@@ -92,7 +92,8 @@ def complete(
         <Verdict.INJECTIVE: 'injective'>
     """
     within = _checked(domain, radius, time_limit)
-    subject = editable(model, data[:1] if example_input is None and data is not None else example_input)
+    given = editable(model, data[:1] if example_input is None and data is not None else example_input)
+    subject = given
     samples = None if data is None else _samples(subject.network, data, within)
     done: list[CompletedLayer] = []
     skipped: list[Skipped] = []
@@ -112,7 +113,7 @@ def complete(
     if not done:
         reasons = "; ".join(entry.reason for entry in skipped)
         raise ModelError(f"{subject.network.origin}: no layer can be completed: {reasons}")
-    return Completion(subject.model, subject.network, tuple(done), tuple(skipped))
+    return Completion(given, subject, tuple(done), tuple(skipped))
 
 
 def _checked(domain: Domain | None, radius: float, time_limit: float) -> Domain:

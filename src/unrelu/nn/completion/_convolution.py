@@ -21,11 +21,14 @@ from unrelu.nn.completion._bases import (
     orthogonal_complement,
     unit_rows,
 )
-from unrelu.nn.completion._dense import least_bias, single, typical_norm
+from unrelu.nn.completion._dense import above, single, typical_norm
 from unrelu.nn.completion._plan import Plan
 
 if TYPE_CHECKING:
     from unrelu.certificates import DomainRecord
+
+_LARGE = 4096  # inputs beyond which only kernels of one tap are proved to span in a moment
+_TURNS = 8  # sets of new kernels to choose from
 
 
 def plan_convolution(layer: ReLULayer, conv: Convolution, domain: DomainRecord) -> Plan:
@@ -34,7 +37,8 @@ def plan_convolution(layer: ReLULayer, conv: Convolution, domain: DomainRecord) 
     Channels come in an order: opposite pairs and those that are always active, which cost nothing; other
     channels, each far from the span of those before it as kernels, which cost a partner; kernels orthogonal
     to all of these, which cost two channels, or one that is always active on a bounded domain. The fewest
-    first ones that are proved to span R^n are taken.
+    first ones that are proved to span R^n are taken. For inputs of more than 4096 entries all new kernels
+    have one tap: those read the input itself.
 
     Args:
         layer: The layer.
@@ -52,11 +56,12 @@ def plan_convolution(layer: ReLULayer, conv: Convolution, domain: DomainRecord) 
     free, others = independent_rows(unit, [given, np.setdiff1d(channels, given)])
     known = np.concatenate([free, others])
     scale = typical_norm(kernels)
-    new = single(scale * general_position(orthogonal_complement(unit[known])))
-    count = _fewest(conv, np.vstack([kernels[known], new]), layer.name)
+    if conv.n > _LARGE:
+        count, new = len(free), single(scale * _deltas(conv, layer.name))
+    else:
+        count, new = _fewest(conv, kernels[known], scale, layer.name)
     partners = np.sort(others[: max(count - len(free), 0)])
-    weight = new[: max(count - len(known), 0)]
-    rows, bias, mirrored = _signed(weight, conv, domain)
+    rows, bias, mirrored = _signed(new, conv, domain)
     shape = (len(rows), conv.in_shape[0], *conv.weight.shape[2:])
     places = layer.m // len(kernels)
     return Plan(
@@ -94,25 +99,65 @@ def _always_active_channels(layer: ReLULayer, conv: Convolution, domain: DomainR
     return np.flatnonzero(rows.reshape(channels, -1).all(axis=1))
 
 
-def _fewest(conv: Convolution, kernels: np.ndarray, name: str) -> int:
-    """Return how many of the first kernels are proved to span R^n, as few as bisection finds."""
+def _fewest(conv: Convolution, known: np.ndarray, scale: float, name: str) -> tuple[int, np.ndarray]:
+    """Return how many channels that are there, and which new kernels, are proved to span R^n.
+
+    As few as bisection finds; of several sets of that many those that span best.
+    """
+    complement = scale * orthogonal_complement(unit_rows(known))
+
+    def candidates(seed: int) -> np.ndarray:
+        return np.vstack([known, single(general_position(complement, seed))])
+
+    kernels = candidates(0)
     places = conv.m // conv.out_shape[0]
     low, high = max(-(-conv.n // places), 1) - 1, len(kernels)
-    if low >= high or not _spans(conv, kernels):
-        unread = conv.n - int((abs(with_kernels(conv, kernels).csr()).sum(axis=0) > 0).sum())
-        raise ModelError(
-            f"layer {name!r}: no channels of this kernel size, stride and padding are proved to tell all "
-            f"inputs apart ({unread} of {conv.n} entries are read by no window)"
-        )
+    if low >= high or not _smallest(conv, kernels):
+        raise _unread(conv, kernels, name)
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if _spans(conv, kernels[:middle]) else (middle, high)
-    return high
+        low, high = (low, middle) if _smallest(conv, kernels[:middle]) else (middle, high)
+    if high <= len(known):
+        return high, kernels[:0]
+    best = max(range(_TURNS), key=lambda seed: _smallest(conv, candidates(seed)[:high]))
+    return high, candidates(best)[len(known) : high]
 
 
-def _spans(conv: Convolution, kernels: np.ndarray) -> bool:
+def _smallest(conv: Convolution, kernels: np.ndarray) -> float:
+    """Estimate the smallest squared singular value of a convolution, 0 where it is not proved positive."""
     frame = frame_of(ReLULayer(with_kernels(conv, kernels)))
-    return frame.spans(np.arange(frame.m))
+    index = np.arange(frame.m)
+    factor = frame.frame_operator(index) if frame.spans(index) else None
+    return 0.0 if factor is None else factor.smallest_eigenvalue()
+
+
+def _deltas(conv: Convolution, name: str) -> np.ndarray:
+    """Return kernels of one tap each that read every entry of the input, one kernel or more a channel."""
+    taps = int(np.prod(conv.weight.shape[2:]))
+    one = Convolution(
+        torch.eye(taps, dtype=torch.float64).reshape(taps, 1, *conv.weight.shape[2:]),
+        (1, *conv.in_shape[1:]),
+        stride=conv.stride,
+        padding=conv.padding,
+        dilation=conv.dilation,
+    )
+    reads = abs(one.csr()).toarray().reshape(taps, -1, one.n).any(axis=1)
+    chosen, left = [], np.ones(one.n, dtype=bool)
+    while reads[:, left].any():
+        chosen.append(int(reads[:, left].sum(axis=1).argmax()))
+        left &= ~reads[chosen[-1]]
+    kernels = np.kron(np.eye(conv.in_shape[0]), np.eye(taps)[chosen])
+    if left.any():
+        raise _unread(conv, kernels, name)
+    return kernels
+
+
+def _unread(conv: Convolution, kernels: np.ndarray, name: str) -> ModelError:
+    unread = conv.n - int((abs(with_kernels(conv, kernels).csr()).sum(axis=0) > 0).sum())
+    return ModelError(
+        f"layer {name!r}: no channels of this kernel size, stride and padding are proved to tell all inputs "
+        f"apart ({unread} of {conv.n} entries are read by no window)"
+    )
 
 
 def _signed(
@@ -122,10 +167,21 @@ def _signed(
     around = box_around(domain)
     if around is None or not len(weight):
         return weight, np.zeros(len(weight)), len(weight)
-    least, most = (float(bound) for bound in (around[0].min(), around[1].max()))
-    rows = with_kernels(conv, weight)
-    low, high = np.full(conv.n, least), np.full(conv.n, most)
-    bias = least_bias(rows.csr().toarray(), low, high).reshape(len(weight), -1).max(axis=1)
+    bias = _least_bias(conv, weight, float(around[0].min()), float(around[1].max()))
     active = np.isfinite(bias)
     order = np.argsort(active, kind="stable")
     return weight[order], np.where(active, bias, 0.0)[order], int((~active).sum())
+
+
+def _least_bias(conv: Convolution, weight: np.ndarray, lower: float, upper: float) -> np.ndarray:
+    """Return biases with which kernels are nowhere negative on a box; infinite where there are none."""
+    up, down = weight.clip(min=0), (-weight).clip(min=0)
+    unbounded = up.any(axis=1) & ~np.isfinite(lower) | down.any(axis=1) & ~np.isfinite(upper)
+    low, high = (bound if np.isfinite(bound) else 0.0 for bound in (lower, upper))
+    ones = torch.ones(1, conv.n, dtype=torch.float64)
+    above_0, below_0 = (
+        with_kernels(conv, part).apply(ones).reshape(len(weight), -1).numpy() for part in (up, down)
+    )
+    slack = 4 * weight.shape[1] * np.finfo(np.float64).eps
+    least = above_0 * low - below_0 * high - slack * (above_0 * abs(low) + below_0 * abs(high))
+    return np.where(unbounded, np.inf, above((-least).max(axis=1)))

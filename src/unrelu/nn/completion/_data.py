@@ -42,6 +42,7 @@ def rows_for_data(layer: ReLULayer, X: torch.Tensor, radius: float) -> tuple[New
     Raises:
         ModelError: If the proof does not succeed for every input.
     """
+    layer = layer.to(device="cpu", dtype=torch.float64)
     reached = _least_radius(layer, X)
     if reached is not None and reached >= radius:
         return None, reached

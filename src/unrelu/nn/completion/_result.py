@@ -15,7 +15,7 @@ from unrelu.nn.completion._inverse import PairInverse
 if TYPE_CHECKING:
     from unrelu.injectivity._verdict import Proof
     from unrelu.layers import Network, ReLULayer, Skipped
-    from unrelu.layers.surgery import NewRows
+    from unrelu.layers.surgery import Editable, NewRows
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,18 +86,42 @@ class Completion:
     """A model whose layers are injective, and which predicts what it did before.
 
     Attributes:
-        model: The completed model: an ``nn.Module``, an ``onnx.ModelProto``, a `Network` or a `ReLULayer`, as
-            was given. What reads a completed layer reads the old rows of it alone.
-        network: What `unrelu.trace` reads from it; there the weights for the new rows are 0.
+        before: The model as it was, and the network traced from it.
+        after: The completed one.
         layers: What became of the layers that were to be completed, in order.
         skipped: Layers that were not, with reasons.
     """
 
-    model: Any
-    network: Network
+    before: Editable = field(repr=False)
+    after: Editable = field(repr=False)
     layers: tuple[CompletedLayer, ...]
     skipped: tuple[Skipped, ...] = ()
     _inverses: dict[str, PairInverse] = field(default_factory=dict, repr=False)
+
+    @property
+    def model(self) -> Any:
+        """The completed model: an ``nn.Module``, ``onnx.ModelProto``, `Network` or `ReLULayer`, as was given.
+
+        What reads a completed layer reads the old rows of it alone.
+        """
+        return self.after.model
+
+    @property
+    def network(self) -> Network:
+        """What `unrelu.trace` reads from the completed model; there the weights for the new rows are 0."""
+        return self.after.network
+
+    def same_predictions(self, x: Any) -> bool:
+        """Say whether both models make the same bits of one batch of inputs.
+
+        A torch module is called, without gradients and in the mode that it is in; an ONNX model is evaluated
+        node by node by the onnx package, a `Network` or `ReLULayer` in float64, where a product with columns
+        of zeros may round otherwise.
+
+        Args:
+            x: What the model takes: a tensor for a module, numpy in the dtype of the model's input for ONNX.
+        """
+        return self.before.bits(x) == self.after.bits(x)
 
     @property
     def certificate(self) -> Proof | None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -26,6 +25,9 @@ class Axis:
         after: Padding behind.
         dilation: Distance of taps.
         circular: Whether the axis is padded with its other end.
+        window: First tap and number of taps of the window; ``None`` if no size has all inputs read.
+        residues: The sizes, modulo the stride, for which the window reads all inputs.
+        least: The smallest size from which on it does.
     """
 
     taps: int
@@ -34,6 +36,15 @@ class Axis:
     after: int
     dilation: int
     circular: bool
+    window: tuple[int, int] | None = field(init=False)
+    residues: frozenset[int] = field(init=False)
+    least: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        window = self._shortest()
+        object.__setattr__(self, "window", window)
+        object.__setattr__(self, "residues", frozenset() if window is None else self._residues(*window))
+        object.__setattr__(self, "least", 0 if window is None else self._least(*window))
 
     @property
     def reach(self) -> int:
@@ -57,9 +68,8 @@ class Axis:
             return np.bincount(read % size, minlength=size)
         return np.bincount(read[(read >= 0) & (read < size)], minlength=size)
 
-    @cached_property
-    def window(self) -> tuple[int, int] | None:
-        """First tap and number of taps of the window; ``None`` if no size has all inputs read."""
+    def _shortest(self) -> tuple[int, int] | None:
+        """Return the shortest window that will do for some sizes, multiples of the stride if it can."""
         if math.gcd(self.stride, self.dilation) > 1 or self._wraps_unevenly:
             return None
         widths = [self.stride] if self.circular else range(self.stride, self.taps + 1)
@@ -87,21 +97,12 @@ class Axis:
         sizes = range(large, large + self.stride)
         return frozenset(size % self.stride for size in sizes if self.counts(size, first, width).all())
 
-    @cached_property
-    def residues(self) -> frozenset[int]:
-        """The sizes, modulo the stride, for which the window reads all inputs."""
-        return frozenset() if self.window is None else self._residues(*self.window)
-
-    @cached_property
-    def least(self) -> int:
-        """The smallest size from which on the window reads all inputs, of the right residues."""
-        if self.window is None:
-            return 0
+    def _least(self, first: int, width: int) -> int:
+        """Return the smallest size from which on all inputs are read, of the right residues."""
         if self.circular:
             return max(self.stride, self.before, self.after)
-        sizes = range(self.reach + self.padding + 2 * self.stride, 0, -1)
-        for size in sizes:
-            fits = self.outputs(size) >= 1 and self.counts(size, *self.window).all()
+        for size in range(self.reach + self.padding + 2 * self.stride, 0, -1):
+            fits = self.outputs(size) >= 1 and self.counts(size, first, width).all()
             if size % self.stride in self.residues and not fits:
                 return size + 1
         return 1

@@ -66,11 +66,11 @@ class InjectiveConv(ComputedWeight):
         self.padding_mode = padding_mode
         self.scale = math.sqrt(2)
         self.axes = checked_axes(self.kernel_size, self.stride, self.padding, self.dilation, padding_mode)
-        channels, options = self.in_channels // self.groups, {"device": device, "dtype": dtype}
+        channels, free = self.in_channels // self.groups, self._checked_free()
+        options = {"device": device, "dtype": dtype}
         self.pairs = ConvolutionPairs(
             self.axes, self.groups, channels, condition_number(condition), **options
         )
-        free = self._checked_free()
         self.free = nn.Parameter(torch.empty(self.groups * free, channels, *self.kernel_size, **options))
         sizes = {"pair_bias": self.groups * self.pairs.rows, "free_bias": self.groups * free}
         for name, size in sizes.items():
@@ -248,14 +248,14 @@ class InjectiveConv(ComputedWeight):
         Raises:
             ArgumentError: If there are too few channels for all pairs.
         """
-        free = self.out_channels // self.groups - 2 * self.pairs.rows
-        if free < 0:
-            widths = " x ".join(str(width) for _, width in self.pairs.windows)
+        widths = [axis.window[1] for axis in self.axes if axis.window is not None]
+        least = 2 * self.in_channels * math.prod(widths)
+        if self.out_channels < least:
             raise ArgumentError(
-                f"out_channels: expected at least {2 * self.groups * self.pairs.rows}, a pair for each of "
-                f"{self.in_channels} channels and each tap of a window of {widths}, got {self.out_channels}"
+                f"out_channels: expected at least {least}, a pair for each of {self.in_channels} channels "
+                f"and each tap of a window of {' x '.join(map(str, widths))}, got {self.out_channels}"
             )
-        return free
+        return (self.out_channels - least) // self.groups
 
 
 def _draw_free(kernels: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:

@@ -52,10 +52,14 @@ def solve_pairs(
 
 def padded(x: torch.Tensor, axes: Sequence[Axis]) -> torch.Tensor:
     """Return images with their padding, shape ``(N, channels, *padded size)``."""
-    pads = [side for axis in reversed(axes) for side in (axis.before, axis.after)]
-    if not any(pads):
-        return x
-    return functional.pad(x, pads, mode="circular" if any(axis.circular for axis in axes) else "constant")
+    for number, axis in enumerate(axes):
+        if axis.circular:
+            along = number - len(axes)
+            size = x.shape[along]
+            # A choice of entries, which an exported graph says in one node.
+            x = x.index_select(along, torch.arange(-axis.before, size + axis.after, device=x.device) % size)
+    pads = [0 if axis.circular else side for axis in reversed(axes) for side in (axis.before, axis.after)]
+    return functional.pad(x, pads) if any(pads) else x
 
 
 def unpadded(x: torch.Tensor, axes: Sequence[Axis]) -> torch.Tensor:

@@ -14,6 +14,9 @@ from unrelu.errors import NumericalWarning
 class Inversion:
     """Inputs from outputs of a sequence of modules, with what tells whether to trust them.
 
+    What an output rounds, its input loses: that times ``1 / lower_lipschitz()`` at most, where this is
+    known. An input far smaller than the biases may be lost in them, though its residual is small.
+
     Attributes:
         x: Inputs, shape ``(N, *in_shape)``. Of outputs that are off the range, what the steps made of them,
             each with its own least-squares answer.

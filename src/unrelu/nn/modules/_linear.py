@@ -44,7 +44,7 @@ class InjectiveLinear(ComputedWeight):
         condition: Bound of the condition number of ``B``, at least 1, where ``B`` is orthogonal. The bound
             holds whatever the parameters are.
         reflectors: Number of Householder reflectors in ``B``, at most ``n``: what can be learned against
-            time. By default all ``n`` of them up to 64, and then ``n / 4``.
+            time. By default all ``n`` of them up to 64, and then ``7 sqrt(n)``, at least 64.
 
     Raises:
         ArgumentError: If a size is below 1 or ``out_features < 2 in_features``, for then no such layer is
@@ -108,7 +108,7 @@ class InjectiveLinear(ComputedWeight):
             return nn.functional.linear(x, *self.affine())
         z = self.scale * self.basis(x)
         if self.pair_bias is not None:
-            z = z + self.pair_bias
+            z = z + self.pair_bias.to(z.dtype)  # autocast makes z narrower
         if not len(self.free):
             return torch.cat([z, -z], dim=-1)
         return torch.cat([z, -z, nn.functional.linear(x, self.free, self.free_bias)], dim=-1)
@@ -116,9 +116,9 @@ class InjectiveLinear(ComputedWeight):
     def inverse(self, y: torch.Tensor) -> torch.Tensor:
         r"""Return the input whose activations *after the ReLU* are ``y``.
 
-        What is not the output of an input is answered by the input that fits the differences of the pairs.
-        The error of the answer is the rounding of ``y`` divided by the scale: relative to ``|x| + |b|``, for
-        of an input much smaller than the bias the outputs do not hold more.
+        What is not the output of any input is answered by the input that fits the differences of the pairs:
+        see `residual`. The error is that of the rounding of ``y``, relative to ``|x| + |b|``: of an input
+        that is much smaller than the bias the outputs hold no more.
 
         Args:
             y: Activations, shape ``(..., m)``.
@@ -140,6 +140,23 @@ class InjectiveLinear(ComputedWeight):
         for _ in range(_CORRECTIONS):
             x = x + self.basis.solve((z - nn.functional.linear(x, weight[:n])) / self.scale)
         return x
+
+    def residual(self, y: torch.Tensor) -> torch.Tensor:
+        r"""Return how far activations are from those of the input that `inverse` finds.
+
+        Args:
+            y: Activations, shape ``(..., m)``.
+
+        Returns:
+            ``||relu(W x + b) - y|| / ||y||``, or the numerator alone where ``y = 0``, shape ``(...)``. It is
+            of the order of rounding where ``y`` is the output of an input.
+
+        Raises:
+            ArgumentError: If the last axis is not ``m``.
+        """
+        off = torch.linalg.vector_norm(torch.relu(self(self.inverse(y))) - y, dim=-1)
+        size = torch.linalg.vector_norm(y, dim=-1)
+        return off / torch.where(size > 0, size, 1)
 
     def lower_lipschitz(self) -> float:
         r"""Return a lower Lipschitz constant of ``x -> relu(W x + b)`` on R^n: ``sigma_min(s B) / sqrt(2)``.

@@ -13,7 +13,7 @@ from unrelu.errors import ArgumentError
 from unrelu.nn.modules._reflectors import reflect
 
 _ALL_UP_TO = 64
-_SHARE = 4
+_PER_ROOT = 7  # of sqrt(n): what does not depend on the batch then takes the same share of time for every n
 
 
 @final
@@ -32,7 +32,7 @@ class Basis(nn.Module):
     Args:
         n: Number of rows and columns.
         condition: Bound of the condition number, at least 1.
-        reflectors: ``k``, at most ``n``. By default ``n`` up to 64, and then ``n / 4``, at least 64.
+        reflectors: ``k``, at most ``n``. By default ``n`` up to 64, and then ``7 sqrt(n)``, at least 64.
         device: As in torch.
         dtype: As in torch.
 
@@ -82,7 +82,9 @@ class Basis(nn.Module):
     def reset_parameters(self) -> None:
         """Draw a random orthogonal matrix, uniformly."""
         with torch.no_grad():
-            nn.init.orthogonal_(self.fixed)
+            # Torch factorises no matrix of 16-bit numbers.
+            wide = torch.promote_types(self.fixed.dtype, torch.float32)
+            self.fixed.copy_(nn.init.orthogonal_(torch.empty_like(self.fixed, dtype=wide)))
             for vectors in (self.outer, self.inner):
                 if vectors is not None:
                     vectors.normal_(std=1 / math.sqrt(self.n))
@@ -126,7 +128,7 @@ class Basis(nn.Module):
 
 def default_reflectors(n: int) -> int:
     """Return how many reflectors a basis of size ``n`` has unless told otherwise."""
-    return min(n, max(_ALL_UP_TO, n // _SHARE))
+    return min(n, max(_ALL_UP_TO, int(_PER_ROOT * math.sqrt(n))))
 
 
 def condition_number(condition: float) -> float:

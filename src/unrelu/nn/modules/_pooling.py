@@ -56,8 +56,8 @@ class _Pooling(nn.Module):
             )
         windows = self._windows(x)
         coordinates = windows @ (self._basis.to(x) / math.sqrt(self.entries)).mT
-        summed = torch.cat([self._summary(windows, coordinates), coordinates[..., 1:]], dim=-1)
-        return summed.movedim(-1, -self.dims - 2).flatten(-self.dims - 2, -self.dims - 1)
+        summarised = self._summarised(windows, coordinates)
+        return summarised.movedim(-1, -self.dims - 2).flatten(-self.dims - 2, -self.dims - 1)
 
     def inverse(self, y: torch.Tensor) -> torch.Tensor:
         """Return the input whose output is ``y``; every ``y`` is one.
@@ -82,8 +82,8 @@ class _Pooling(nn.Module):
         return self._joined(varying + self._constant(coordinates[..., :1], varying))
 
     @abstractmethod
-    def _summary(self, windows: torch.Tensor, coordinates: torch.Tensor) -> torch.Tensor:
-        """Return the first channel of windows, whose average is their first coordinate."""
+    def _summarised(self, windows: torch.Tensor, coordinates: torch.Tensor) -> torch.Tensor:
+        """Return coordinates whose first one, the average, has been replaced by the summary."""
 
     @abstractmethod
     def _constant(self, summary: torch.Tensor, varying: torch.Tensor) -> torch.Tensor:
@@ -117,8 +117,8 @@ class _Pooling(nn.Module):
 class _AveragePooling(_Pooling):
     """The summary is the average."""
 
-    def _summary(self, windows: torch.Tensor, coordinates: torch.Tensor) -> torch.Tensor:
-        return coordinates[..., :1]
+    def _summarised(self, windows: torch.Tensor, coordinates: torch.Tensor) -> torch.Tensor:
+        return coordinates
 
     def _constant(self, summary: torch.Tensor, varying: torch.Tensor) -> torch.Tensor:
         return summary
@@ -127,8 +127,8 @@ class _AveragePooling(_Pooling):
 class _MaximumPooling(_Pooling):
     """The summary is the maximum."""
 
-    def _summary(self, windows: torch.Tensor, coordinates: torch.Tensor) -> torch.Tensor:
-        return windows.amax(dim=-1, keepdim=True)
+    def _summarised(self, windows: torch.Tensor, coordinates: torch.Tensor) -> torch.Tensor:
+        return torch.cat([windows.amax(dim=-1, keepdim=True), coordinates[..., 1:]], dim=-1)
 
     def _constant(self, summary: torch.Tensor, varying: torch.Tensor) -> torch.Tensor:
         return summary - varying.amax(dim=-1, keepdim=True)
@@ -209,17 +209,15 @@ class InjectiveMaxPool2d(_MaximumPooling):
     entries. The map is piecewise linear, one to one and onto.
 
     Args:
-        kernel_size: Size of a window, a number or one for each axis; also the stride.
-
-    Raises:
-        ArgumentError: If it is no such size.
+        kernel_size: As for `InjectiveAvgPool2d`.
 
     Example:
         >>> import torch, unrelu
-        >>> pool, x = unrelu.nn.InjectiveMaxPool2d(2), torch.randn(5, 3, 8, 8)
-        >>> torch.equal(pool(x)[:, :3], torch.nn.functional.max_pool2d(x, 2))
-        True
-        >>> bool(torch.allclose(pool.inverse(pool(x)), x, atol=1e-5))
+        >>> x = torch.randn(2, 1, 6, 6, dtype=torch.float64)
+        >>> y = unrelu.nn.InjectiveMaxPool2d(3)(x)
+        >>> torch.equal(y[:, :1], torch.nn.functional.max_pool2d(x, 3)), y.shape
+        (True, torch.Size([2, 9, 2, 2]))
+        >>> bool(torch.allclose(unrelu.nn.InjectiveMaxPool2d(3).inverse(y), x))
         True
     """
 

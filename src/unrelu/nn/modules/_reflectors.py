@@ -12,6 +12,8 @@ def reflect(reflectors: torch.Tensor, x: torch.Tensor, *, inverse: bool = False)
     the columns ``v_i`` and the upper triangle ``T`` satisfies ``T + T^T = V^T V``. It is orthogonal whatever
     ``V`` is. A column of zeros stands for the identity.
 
+    Numbers of less than 32 bits, autocast ones among them, are taken to float32 for it and back.
+
     Args:
         reflectors: ``V``, shape ``(n, k)``.
         x: Shape ``(..., n)``.
@@ -26,7 +28,12 @@ def reflect(reflectors: torch.Tensor, x: torch.Tensor, *, inverse: bool = False)
         >>> reflect(torch.tensor([[1.0], [1.0]]), torch.tensor([3.0, 5.0]))
         tensor([-5., -3.])
     """
-    rows = x.reshape(-1, x.shape[-1])
+    device = x.device.type
+    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
+        with torch.autocast(device, enabled=False):
+            return reflect(reflectors, x, inverse=inverse)
+    dtype = torch.promote_types(torch.promote_types(x.dtype, reflectors.dtype), torch.float32)
+    rows, reflectors = x.to(dtype).reshape(-1, x.shape[-1]), reflectors.to(dtype)
     gram = reflectors.mT @ reflectors
     squares = gram.diagonal()
     triangle = gram.triu(1) + torch.where(squares > 0, squares / 2, 1).diag()
@@ -35,4 +42,4 @@ def reflect(reflectors: torch.Tensor, x: torch.Tensor, *, inverse: bool = False)
         solved = torch.linalg.solve_triangular(triangle.mT, components, upper=False)
     else:
         solved = torch.linalg.solve_triangular(triangle, components, upper=True)
-    return (rows - solved.mT @ reflectors.mT).reshape(x.shape)
+    return (rows - solved.mT @ reflectors.mT).to(x.dtype).reshape(x.shape)

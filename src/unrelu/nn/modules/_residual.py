@@ -13,6 +13,8 @@ from unrelu._checks import probability
 from unrelu.errors import ArgumentError
 from unrelu.nn.modules._lipschitz_bound import lipschitz_bound
 
+_ROUNDING = 1 + 1e-9  # far more than what products of matrices in float64 round
+
 
 @final
 class ContractiveResidual(nn.Module):
@@ -78,18 +80,18 @@ class ContractiveResidual(nn.Module):
             y: Outputs; every ``y`` is one.
         """
         factor, eps = self.factor(), torch.finfo(y.dtype).eps
-        x = y
+        x, least = y, eps * (1 - self.lipschitz)
         for _ in range(math.ceil(math.log(eps) / math.log(self.lipschitz)) + 1):
             before, x = x, y - factor * self._inner(x)
-            change = torch.linalg.vector_norm((x - before).detach())
-            if change <= eps * (1 - self.lipschitz) * torch.linalg.vector_norm(x.detach()):
+            if bool((_lengths(x - before) <= least * _lengths(x)).all()):
                 break
         return x
 
     def lipschitz_bound(self) -> float:
         """Return an upper Lipschitz bound of ``s g``, computed in float64 from the weights as they are."""
         with torch.no_grad():
-            return float(self.factor()) * float(lipschitz_bound(copy.deepcopy(self.inner).double()))
+            bound = float(lipschitz_bound(copy.deepcopy(self.inner).double()))
+            return float(self.factor()) * bound * _ROUNDING
 
     def is_contraction(self) -> bool:
         """Say whether that bound is below 1."""
@@ -98,3 +100,9 @@ class ContractiveResidual(nn.Module):
     def extra_repr(self) -> str:
         """Show the constant."""
         return f"lipschitz={self.lipschitz}"
+
+
+def _lengths(samples: torch.Tensor) -> torch.Tensor:
+    """Return the length of every sample; without batch axis there is one."""
+    detached = samples.detach()
+    return torch.linalg.vector_norm(detached.flatten(1) if samples.dim() > 1 else detached[None], dim=1)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, final
 import torch
 from torch import nn
 
+from unrelu._checks import whole_number
 from unrelu.errors import ArgumentError
 from unrelu.injectivity import Verdict, decide
 from unrelu.layers import trace
@@ -19,6 +20,7 @@ from unrelu.nn.modules._projection import GenericProjection
 from unrelu.nn.modules._volume import VolumeEstimate, estimate_log_volume, log_volume
 from unrelu.nn.modules.undo import rule_of, statistics_of, steps_of
 from unrelu.nn.modules.undo._expansion import lower_lipschitz
+from unrelu.nn.modules.undo._search import RESTARTS
 from unrelu.nn.modules.undo._way import Way, check_samples
 
 if TYPE_CHECKING:
@@ -107,8 +109,18 @@ class InjectiveSequential(nn.Sequential):
         found.warn()
         return found.x
 
-    def invert(self, y: torch.Tensor, statistics: Mapping[str, Any] | None = None) -> Inversion:
+    def invert(
+        self, y: torch.Tensor, statistics: Mapping[str, Any] | None = None, *, restarts: int = RESTARTS
+    ) -> Inversion:
         """Return the inputs whose outputs are ``y`` with the residual; see `inverse`.
+
+        A projection is not undone by itself: the network's input is searched for, by least squares, from the
+        layerwise answer and, where that fails, from the best of many random inputs.
+
+        Args:
+            y: Outputs, shape ``(N, *out_shape)``.
+            statistics: As for `inverse`.
+            restarts: How often the search behind a projection begins again for those it has not found.
 
         Example:
             >>> import torch, unrelu
@@ -117,7 +129,8 @@ class InjectiveSequential(nn.Sequential):
             >>> bool(found.residual > 0.1)
             True
         """
-        return Way(steps_of(self), self._input_shape()).back(y, statistics)
+        restarts = whole_number("restarts", restarts, 0)
+        return Way(steps_of(self), self._input_shape()).back(y, statistics, restarts)
 
     def log_volume(self, x: torch.Tensor) -> torch.Tensor:
         r"""Return :math:`\tfrac12 \log\det J^T J` at samples: what the map does to volume.

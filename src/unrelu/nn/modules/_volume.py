@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from unrelu._checks import whole_number
+from unrelu.errors import ArgumentError
 from unrelu.layers import derivative
 from unrelu.nn.modules._jacobian import jacobians
 
@@ -52,7 +53,10 @@ def log_volume(function: Map, x: torch.Tensor) -> torch.Tensor:
         x: Samples, shape ``(N, *in_shape)``.
 
     Returns:
-        Shape ``(N,)``; differentiable. ``-inf`` where the Jacobian has not full rank.
+        Shape ``(N,)``; differentiable. ``-inf``, or far below 0, where the Jacobian has not full rank.
+
+    Raises:
+        ArgumentError: If there are fewer outputs than inputs.
 
     Example:
         >>> import torch
@@ -61,7 +65,11 @@ def log_volume(function: Map, x: torch.Tensor) -> torch.Tensor:
         >>> bool(torch.isclose(double, torch.tensor([2.0]).double().log()).all())
         True
     """
-    diagonal = torch.linalg.qr(jacobians(function, x)).R.diagonal(dim1=-2, dim2=-1)
+    jacobian = jacobians(function, x)
+    m, n = jacobian.shape[1:]
+    if m < n:
+        raise ArgumentError(f"function: expected at least as many outputs as inputs, {n}, got {m}")
+    diagonal = torch.linalg.qr(jacobian).R.diagonal(dim1=-2, dim2=-1)
     return diagonal.abs().log().sum(dim=-1)
 
 
@@ -106,8 +114,9 @@ def estimate_log_volume(
         early = (steps + 1) // 2
         before = n * _quadrature(diagonal[:, :early], above[:, : early - 1]).reshape(len(x), probes)
     change = torch.zeros_like(values[:, 0]) if steps == n else (values - before).mean(dim=1).abs()
-    error = values.std(dim=1) / math.sqrt(probes)
-    return VolumeEstimate(values.mean(dim=1), error, change, probes, steps)
+    mean = values.mean(dim=1)
+    variance = (values - mean[:, None]).square().sum(dim=1) / (probes - 1)
+    return VolumeEstimate(mean, torch.sqrt(variance / probes), change, probes, steps)
 
 
 def _bidiagonal(

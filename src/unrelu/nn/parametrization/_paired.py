@@ -50,13 +50,12 @@ class Paired(nn.Module, ABC):
         """
 
     @abstractmethod
-    def bounded(self, rows: torch.Tensor) -> torch.Tensor:
-        """Return the rows of the basis, changed where they break the bound."""
+    def bounded(self, weight: torch.Tensor) -> torch.Tensor:
+        """Return the weight with the rows of the basis changed where they break the bound."""
 
     def forward(self, weight: torch.Tensor) -> torch.Tensor:
         """Return the weight with rows that follow others set by these."""
-        rows = weight.index_select(0, self.basis)
-        weight = weight.index_copy(0, self.basis, self.bounded(rows))
+        weight = self.bounded(weight)
         factor = self.factor.to(weight.dtype).reshape(-1, *(1,) * (weight.dim() - 1))
         return weight.index_select(0, self.source) * factor
 
@@ -121,9 +120,11 @@ class PairedRows(Paired):
             raise ArgumentError(f"weight: expected shape {shape}, got {tuple(weight.shape)}")
         return pairing(to_tensor(weight, "weight").cpu().numpy(), torch.finfo(weight.dtype).eps)
 
-    def bounded(self, rows: torch.Tensor) -> torch.Tensor:
-        """Return rows ``(n, n)`` with small singular values raised where there is a bound."""
-        return rows if self.condition is None else raised(rows, self.condition)
+    def bounded(self, weight: torch.Tensor) -> torch.Tensor:
+        """Return the weight with small singular values of the basis raised where there is a bound."""
+        if self.condition is None:
+            return weight
+        return weight.index_copy(0, self.basis, raised(weight.index_select(0, self.basis), self.condition))
 
 
 def raised(matrices: torch.Tensor, condition: float) -> torch.Tensor:

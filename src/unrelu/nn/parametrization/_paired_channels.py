@@ -76,21 +76,22 @@ class PairedChannels(Paired):
             sum(part.replaced for part in parts),
         )
 
-    def bounded(self, rows: torch.Tensor) -> torch.Tensor:
-        """Return the channels of the basis with windows that outweigh further taps."""
+    def bounded(self, weight: torch.Tensor) -> torch.Tensor:
+        """Return the weight with windows of the basis that outweigh its further taps."""
         geometry = self._geometry[0]
-        kernels = rows.unflatten(0, (geometry.groups, -1))
+        kernels = weight.index_select(0, self.basis).unflatten(0, (geometry.groups, -1))
         windows, further = geometry.window_of(kernels), geometry.outside(kernels)
         total = geometry.cell_norms(further.detach(), spectral_norm).sum(dim=1)
         sigma = torch.linalg.svdvals(windows.detach())
-        holds = total <= self._room(sigma) * (1 + rows[0].numel() * torch.finfo(rows.dtype).eps)
+        holds = total <= self._room(sigma) * (1 + kernels[0, 0].numel() * torch.finfo(weight.dtype).eps)
         if self.condition is not None:
             windows = raised(windows, self.condition**0.5)
             sigma = torch.linalg.svdvals(windows.detach())
         room = (self._room(sigma) / torch.where(total > 0, total, 1)).clamp(0, 1)
         shaped = (-1, *(1,) * (kernels.dim() - 1))
         made = geometry.placed(windows) + further * room.reshape(shaped)
-        return torch.where(holds.reshape(shaped), kernels, made).flatten(0, 1)
+        rows = torch.where(holds.reshape(shaped), kernels, made).flatten(0, 1)
+        return weight.index_copy(0, self.basis, rows)
 
     def _room(self, sigma: torch.Tensor) -> torch.Tensor:
         """Return the norm that further taps may have beside windows with such singular values."""

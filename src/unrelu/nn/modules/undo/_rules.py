@@ -49,17 +49,13 @@ def rule_of(step: Step) -> Rule:
         ArgumentError: If it cannot be.
     """
     module = step.module
-    if callable(getattr(module, "inverse", None)):
-        rule = _OWN
-        rectifiable = takes_activations(module)
-    else:
-        rule = next((RULES[kind] for kind in type(module).__mro__ if kind in RULES), _NONE)
-        rectifiable = rule.rectifiable
-    if rule is _NONE:
+    own = callable(getattr(module, "inverse", None))
+    rule = _OWN if own else next((RULES[kind] for kind in type(module).__mro__ if kind in RULES), None)
+    if rule is None:
         raise ArgumentError(
             f"{step}: expected a module that can be undone, but nothing is known of this kind"
         )
-    if step.rectified and not rectifiable:
+    if step.rectified and not (takes_activations(module) if own else rule.rectifiable):
         raise ArgumentError(
             f"{step}: expected an injective layer in front of a ReLU, which loses what is negative"
         )
@@ -125,7 +121,6 @@ def _known_statistics(step: Step, place: Place) -> Any:
     )
 
 
-_NONE = Rule(lambda step, y, place: Undone(y))
 _OWN = Rule(_undo_own)
 _KEEPING = Rule(undo_activation, keeps_shape=True)
 _DROPPING = Rule(undo_dropout, keeps_shape=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,15 +10,14 @@ from torch import nn
 
 from unrelu.errors import ArgumentError
 from unrelu.nn.modules._inversion import Inversion
-from unrelu.nn.modules._levenberg_marquardt import LeastSquares, levenberg_marquardt
+from unrelu.nn.modules._levenberg_marquardt import LeastSquares
 from unrelu.nn.modules._normalisation import depends_on_batch, normalised
 from unrelu.nn.modules._projection import GenericProjection
 from unrelu.nn.modules.undo._rules import has_statistics, rule_of
+from unrelu.nn.modules.undo._search import search
 from unrelu.nn.modules.undo._step import Place, Step
 
-_CANDIDATES = 2048
 _DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
-_SPREADS = (1.0, 0.25, 1.0, 4.0, 1.0, 0.5, 2.0, 1.0)
 
 
 class Way:
@@ -33,8 +32,8 @@ class Way:
         self.steps, self.input_shape = list(steps), input_shape
         self.rules = [rule_of(step) for step in steps]
 
-    def back(self, y: torch.Tensor, statistics: Mapping[str, Any] | None) -> Inversion:
-        """Return the inputs of outputs ``y``."""
+    def back(self, y: torch.Tensor, statistics: Mapping[str, Any] | None, restarts: int) -> Inversion:
+        """Return the inputs of outputs ``y``; see `InjectiveSequential.invert`."""
         _check_outputs(y)
         known = self._checked(statistics)
         shapes = self._shapes(y)
@@ -53,7 +52,7 @@ class Way:
                 unique = unique & undone.unique
         converged = torch.ones_like(unique)
         if last >= 0:
-            found = self._search(last, first, x)
+            found = self._search(last, first, x, restarts)
             x, converged = found.x, found.converged
         with torch.no_grad():
             residual = _relative(self.forward(x.detach()), y.detach())
@@ -97,10 +96,8 @@ class Way:
             x = normalised(step.module, x) if depends_on_batch(step.module) else step(x)
         return x
 
-    def _search(self, last: int, y: torch.Tensor, start: torch.Tensor) -> LeastSquares:
+    def _search(self, last: int, y: torch.Tensor, start: torch.Tensor, restarts: int) -> LeastSquares:
         """Solve for the network's input where a projection leaves the layers before it open.
-
-        The search begins at the layerwise answer, and again near it where that does not succeed.
 
         Raises:
             ArgumentError: If a step before the projection divides by statistics of what it reads.
@@ -114,26 +111,7 @@ class Way:
         def function(x: torch.Tensor) -> torch.Tensor:
             return self.forward(x, last + 1)
 
-        best = levenberg_marquardt(function, y, start)
-        generator = torch.Generator().manual_seed(0)
-        size = start.detach().square().mean().sqrt()
-        for spread in _SPREADS:
-            left = (best.residual > torch.finfo(y.dtype).eps ** 0.5).nonzero()[:, 0]
-            if not len(left):
-                break
-            noise = torch.randn((_CANDIDATES, *start.shape[1:]), generator=generator, dtype=torch.float64)
-            starts = _nearest(function, y[left], spread * size * noise.to(y))
-            best = _better(best, levenberg_marquardt(function, y[left], starts), left)
-        return best
-
-
-def _nearest(
-    function: Callable[[torch.Tensor], torch.Tensor], y: torch.Tensor, candidates: torch.Tensor
-) -> torch.Tensor:
-    """Return for every output the candidate whose own output is nearest."""
-    with torch.no_grad():
-        images = function(candidates).flatten(1)
-        return candidates[torch.cdist(y.flatten(1), images).argmin(dim=1)]
+        return search(function, y, start, restarts)
 
 
 def _check_outputs(y: torch.Tensor) -> None:
@@ -160,18 +138,8 @@ def check_samples(steps: Sequence[Step]) -> None:
         random = any(isinstance(part, _DROPOUTS) and part.training for part in parts)
         if random or any(depends_on_batch(part) for part in parts):
             raise ArgumentError(
-                f"{step}: expected evaluation mode, got training mode: its samples are not maps of their own"
+                f"{step}: expected evaluation mode, got training mode: other samples or chance take part"
             )
-
-
-def _better(best: LeastSquares, found: LeastSquares, rows: torch.Tensor) -> LeastSquares:
-    """Replace solutions by those with smaller residuals."""
-    wins = found.residual < best.residual[rows]
-    x, residual, converged = best.x.clone(), best.residual.clone(), best.converged.clone()
-    x[rows[wins]] = found.x[wins]
-    residual[rows[wins]] = found.residual[wins]
-    converged[rows[wins]] = found.converged[wins]
-    return LeastSquares(x, residual, converged, best.steps + found.steps)
 
 
 def _relative(found: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
