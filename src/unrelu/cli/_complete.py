@@ -54,8 +54,8 @@ def complete(
 ) -> None:
     """Append rows to layers until they are injective; predictions stay bit for bit.
 
-    What reads a completed layer reads its old rows by the same operations as before. A certificate is of one
-    layer; with several, complete one after the other.
+    What reads a completed layer reads its old rows by the same operations as before. All rows are in the
+    tensor LAYER.completion.rows. A certificate is of one layer; with several, complete one after the other.
 
     For example:
 

@@ -32,7 +32,7 @@ def inside(points: np.ndarray, domain) -> np.ndarray:
     return abs(small) if isinstance(domain, Orthant) else small
 
 
-@pytest.mark.parametrize("domain", DOMAINS)
+@pytest.mark.parametrize("domain", ["space", "box", "orthant"])
 @pytest.mark.parametrize("name", SOUND)
 def test_singular_layers(name, domain):
     recipe, within = RECIPES[name](), DOMAINS[domain]

@@ -38,7 +38,7 @@ def test_three_axes(name):
     assert error(trained(layer, shape, 3), torch.randn(4, *shape, dtype=torch.float64)) < 1e-13
 
 
-@pytest.mark.parametrize("condition", [1.0, 3.0, 50.0])
+@pytest.mark.parametrize("condition", [1.0, 50.0])
 @pytest.mark.parametrize("name", GEOMETRIES)
 def test_singular_values_are_as_promised(name, condition):
     layer, shape = made(2, name, condition=condition)

@@ -25,7 +25,7 @@ def decided(model: nn.Module, shape: tuple[int, ...]) -> None:
     ("dims", "name", "condition"),
     [
         *((2, name, 4.0) for name in GEOMETRIES),
-        *((1, name, 4.0) for name in ("same", "without padding", "stride", "all")),
+        *((1, name, 4.0) for name in ("same", "all")),
         *((2, name, 1.0) for name in ("same", "without padding", "stride")),
     ],
 )
@@ -34,9 +34,8 @@ def test_trained_layers(dims, name, condition):
     decided(nn.Sequential(trained(layer, shape), nn.ReLU()), shape)
 
 
-@pytest.mark.parametrize(("channels", "size", "seconds"), [(1, 28, 10), (3, 32, 10)])
-@pytest.mark.parametrize("condition", [1.0, 4.0])
-def test_images_of_the_usual_sizes_are_decided(channels, size, seconds, condition):
+@pytest.mark.parametrize(("channels", "size", "condition"), [(1, 28, 1.0), (3, 32, 4.0)])
+def test_images_of_the_usual_sizes_are_decided(channels, size, condition):
     torch.manual_seed(0)
     layer = InjectiveConv2d(channels, 16, 3, padding=1, condition=condition)
     for _ in range(2):
@@ -44,7 +43,7 @@ def test_images_of_the_usual_sizes_are_decided(channels, size, seconds, conditio
         decision = unrelu.decide(net)
         assert decision.verdict == Verdict.INJECTIVE
         assert decision.grade == "exact"
-        assert decision.seconds < seconds
+        assert decision.seconds < 10
         proof = decision.certificate
         assert unrelu.verify(type(proof).from_json(proof.to_json(rows=False)), net).grade == "exact"
         trained(layer, (channels, 8, 8))

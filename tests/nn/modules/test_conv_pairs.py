@@ -95,3 +95,16 @@ def test_no_further_taps_where_there_is_no_room():
     assert pairs_of("plain", 1.0).taps is None
     whole = ConvolutionPairs((Axis(3, 1, 0, 0, 1, False),), 1, 2, 5.0)
     assert whole.taps is None
+
+
+def test_gradients():
+    pairs = pairs_of("one axis")
+    with torch.no_grad():
+        pairs.taps.mul_(4.0)  # beyond the bound, where taps are scaled
+    names = ["taps", "bases.0.outer"]
+    parameters = dict(pairs.named_parameters())
+
+    def kernel(*values: torch.Tensor) -> torch.Tensor:
+        return torch.func.functional_call(pairs, dict(zip(names, values, strict=True)), ())
+
+    assert torch.autograd.gradcheck(kernel, tuple(parameters[name] for name in names))

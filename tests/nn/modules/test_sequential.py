@@ -13,6 +13,7 @@ from tests.nn.modules.distances import relative
 from unrelu.errors import ArgumentError, NumericalWarning
 from unrelu.nn import (
     GenericProjection,
+    InjectiveConv2d,
     InjectiveLinear,
     InjectiveSequential,
     InvertibleLayerNorm,
@@ -182,3 +183,12 @@ def test_on_a_device():
     estimate = model.estimate_log_volume(x, probes=64, generator=generator)
     off = (estimate.value - model.log_volume(x)).abs()
     assert float((off / estimate.standard_error).median()) < 3
+
+
+def test_an_image_whose_size_the_outputs_do_not_tell():
+    torch.manual_seed(0)
+    convolution = InjectiveConv2d(1, 8, 3, stride=2, padding=1, dtype=torch.float64)
+    model = InjectiveSequential(convolution, nn.ReLU(), input_shape=(1, 7, 7))
+    x = torch.randn(3, 1, 7, 7, dtype=torch.float64)
+    assert convolution.inverse(torch.relu(convolution(x))).shape == (3, 1, 8, 8)
+    torch.testing.assert_close(model.inverse(model(x)), x)

@@ -156,6 +156,16 @@ def test_a_valid_layer_is_kept_to_the_bit(dtype, condition):
     assert layer.parametrizations.weight[0].contains(weight)
 
 
+def test_rows_of_very_different_size_are_kept():
+    linear = nn.Linear(2, 4, bias=False, dtype=torch.float64)
+    with torch.no_grad():
+        linear.weight.copy_(torch.tensor([[1.5, 1.0], [0.0, 1.0], [-1.5, -1.0], [0.0, -1.0]]))
+        linear.weight[2] *= 2.0**300
+        linear.weight[3] *= 2.0**-300
+    weight = linear.weight.detach().clone()
+    assert torch.equal(injective(linear).weight, weight)
+
+
 def test_the_parameter_stays_the_same_object():
     linear = nn.Linear(5, 13)
     weight, bias = linear.weight, linear.bias

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch.export import ExportedProgram
+
+# The second is that of modules that compute their weight and keep it for evaluation.
+_OWN_NAME = re.compile(r"\.(kept_)?weight$")
 
 CONVERTERS = Converters[Converter](
     _activations.CONVERTERS,
@@ -152,7 +156,7 @@ class Walk:
         weights = [n for n in node.all_input_nodes if n in self.names]
         matrices = [n for n in weights if len(getattr(self.values[n], "shape", ())) > 1]
         if matrices:
-            name = self.names[matrices[0]].split(".parametrizations.")[0].removesuffix(".weight")
+            name = _OWN_NAME.sub("", self.names[matrices[0]].split(".parametrizations.")[0])
             if not path or f"{name}.".startswith(f"{path}."):
                 return name
         return path or None

@@ -148,6 +148,10 @@ class Completion:
     def inverse(self, y: Array, layer: str | None = None) -> Array:
         """Return the inputs of a completed layer for its activations after the ReLU, all rows included.
 
+        Where rows were appended, these activations are the tensor ``<layer>.completion.rows`` of an ONNX
+        model (add it to the outputs), and in a module what its part ``<layer>_leading`` is given (a forward
+        hook sees it; dots in the name are underscores).
+
         Args:
             y: Shape ``(..., m)`` or ``(..., *out_shape)``, numpy or torch.
             layer: Name of the layer; the first completed one if ``None``.

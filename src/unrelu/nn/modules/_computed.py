@@ -20,8 +20,8 @@ class ComputedWeight(nn.Module, ABC):
     """A layer that computes its weight and bias from its parameters.
 
     In training mode they are computed whenever they are asked for. `eval` keeps them, so that an exported
-    layer is a plain affine one; they are computed again once a parameter has changed. What torch compiles
-    computes them on every call.
+    layer is a plain affine one; they are computed again once a parameter has changed. A change through
+    ``parameter.data`` cannot be seen: call `eval` after it. What torch compiles computes them on every call.
     """
 
     kept_weight: torch.Tensor | None

@@ -29,7 +29,8 @@ class InjectiveLinear(ComputedWeight):
 
     In training mode ``B x`` is computed once for both halves, and ``B`` itself never. In evaluation mode the
     layer is a plain affine map with the stored `weight` and `bias`; the two agree up to rounding. `eval`
-    computes that weight, so call it before the layer is exported, as torch advises anyway.
+    stores them: call it before the layer is exported, as torch advises anyway, and after parameters were
+    changed through ``parameter.data``. Other changes are noticed.
 
     Initially ``B`` is a uniformly random orthogonal matrix, ``F`` is as He et al. (2015) have it, and biases
     are 0: where ``m = 2 n`` the activations have just the mean square of the inputs, and where there are

@@ -68,7 +68,7 @@ class Paired(nn.Module, ABC):
         """
         found = self.choose(weight)
         self.source.copy_(torch.from_numpy(found.source))
-        self.factor.copy_(torch.from_numpy(found.factor))
+        self.factor = torch.from_numpy(found.factor).to(weight)  # float32 would not hold all of float64's
         self.basis.copy_(torch.from_numpy(found.basis))
         made: torch.Tensor = self(weight)
         return made

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from unrelu.errors import ArgumentError
+from unrelu.nn.modules._conv_base import InjectiveConv
 from unrelu.nn.modules._normalisation import (
     NORMALISATIONS,
     depends_on_data,
@@ -32,6 +33,7 @@ class Rule:
         rectifiable: Whether a ReLU may follow the module.
         unrectified: Whether the module may stand without one.
         shaped: Whether it needs the shape of the inputs.
+        helped: Whether it makes use of that shape where it is known.
         keeps_shape: Whether outputs have the shape of the inputs.
     """
 
@@ -39,6 +41,7 @@ class Rule:
     rectifiable: bool = False
     unrectified: bool = True
     shaped: bool = False
+    helped: bool = False
     keeps_shape: bool = False
 
 
@@ -50,7 +53,7 @@ def rule_of(step: Step) -> Rule:
     """
     module = step.module
     own = callable(getattr(module, "inverse", None))
-    rule = _OWN if own else next((RULES[kind] for kind in type(module).__mro__ if kind in RULES), None)
+    rule = _own_rule(module) if own else _torch_rule(module)
     if rule is None:
         raise ArgumentError(
             f"{step}: expected a module that can be undone, but nothing is known of this kind"
@@ -68,6 +71,14 @@ def rule_of(step: Step) -> Rule:
             f"it loses information"
         )
     return rule
+
+
+def _torch_rule(module: nn.Module) -> Rule | None:
+    return next((RULES[kind] for kind in type(module).__mro__ if kind in RULES), None)
+
+
+def _own_rule(module: nn.Module) -> Rule:
+    return _OWN_CONVOLUTION if isinstance(module, InjectiveConv) else _OWN
 
 
 def takes_activations(module: nn.Module) -> bool:
@@ -100,6 +111,12 @@ def _undo_own(step: Step, y: torch.Tensor, place: Place) -> Undone:
     return Undone(cast("Any", step.module).inverse(y, *known))
 
 
+def _undo_own_convolution(step: Step, y: torch.Tensor, place: Place) -> Undone:
+    """Ask an injective convolution, with the size of the image: with stride the outputs do not tell it."""
+    size = None if place.shape is None else place.shape[1:]
+    return Undone(cast("Any", step.module).inverse(y if step.rectified else torch.relu(y), size))
+
+
 def _undo_normalisation(step: Step, y: torch.Tensor, place: Place) -> Undone:
     if not depends_on_data(step.module):
         return Undone(undo_normalisation(step.module, y, normalisation_statistics(step.module, y)))
@@ -122,6 +139,7 @@ def _known_statistics(step: Step, place: Place) -> Any:
 
 
 _OWN = Rule(_undo_own)
+_OWN_CONVOLUTION = Rule(_undo_own_convolution, helped=True)
 _KEEPING = Rule(undo_activation, keeps_shape=True)
 _DROPPING = Rule(undo_dropout, keeps_shape=True)
 _CONVOLVING = Rule(undo_convolution, rectifiable=True, unrectified=False, shaped=True)

@@ -74,14 +74,16 @@ class Way:
         Raises:
             ArgumentError: If a step needs it and the shape of the network's input is not known.
         """
-        asking = [k for k, rule in enumerate(self.rules) if rule.shaped]
+        needing = [k for k, rule in enumerate(self.rules) if rule.shaped]
         shapes: list[tuple[int, ...] | None] = [None] * len(self.steps)
+        if self.input_shape is None:
+            if not needing:
+                return shapes
+            step = self.steps[needing[0]]
+            raise ArgumentError(f"input_shape: expected the shape of one input, which {step} needs, got none")
+        asking = [k for k, rule in enumerate(self.rules) if rule.shaped or rule.helped]
         if not asking:
             return shapes
-        if self.input_shape is None:
-            raise ArgumentError(
-                f"input_shape: expected the shape of one input, which {self.steps[asking[0]]} needs, got none"
-            )
         with torch.no_grad():
             sample = y.new_zeros(1, *self.input_shape)
             for k in range(asking[-1] + 1):
