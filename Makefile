@@ -23,7 +23,7 @@ endif
 
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal
 
-.PHONY: help demo test test-slow lint format bench reproduce clean
+.PHONY: help demo test test-slow lint format bench reproduce example clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -59,9 +59,12 @@ reproduce: $(VENV)/.installed  ## reproduce all papers in full (three quarters o
 	@for page in reproductions/*/expected.json; do paper=$$(basename $$(dirname $$page)); \
 		$(BIN)/unrelu reproduce $$paper -o reproductions-output/$$paper --force; done
 
+example: $(VENV)/.installed  ## train a generator whose codes can be read off its images, into generator-output/
+	@$(BIN)/python -m examples.generator -o generator-output
+
 clean:  ## remove the environment and everything generated
-	@rm -rf $(VENV) build dist demo reproductions-output .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	@find src tests benchmarks reproductions -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+	@rm -rf $(VENV) build dist demo reproductions-output generator-output .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find src tests benchmarks examples reproductions -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # torch goes first and alone, so that the rest cannot pull in another build of it.
 $(VENV)/.installed: pyproject.toml constraints.txt

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from unrelu.nn.modules._levenberg_marquardt import levenberg_marquardt
+from unrelu.nn.modules import levenberg_marquardt
 
 from ._models import CODE
 

@@ -24,7 +24,9 @@ def picture(blocks: Mapping[str, Mapping[str, torch.Tensor]], shown: int) -> Fig
         rows = [len(block) for block in blocks.values()]
         figure, axes = panels(len(blocks), 1, width=7.2, height=0.52 * sum(rows) + 0.5, height_ratios=rows)
         for panel, (task, block) in zip(axes[:, 0], blocks.items(), strict=True):
-            panel.imshow(_mosaic(list(block.values()), shown), cmap="gray_r", vmin=0, vmax=1)
+            panel.imshow(
+                _mosaic(list(block.values()), shown), cmap="gray_r", vmin=0, vmax=1, interpolation="none"
+            )
             panel.set_title(task, loc="left")
             panel.set_yticks([_SIDE * (k + 0.5) for k in range(len(block))], list(block))
             panel.set_xticks([])

@@ -3,6 +3,8 @@
 from unrelu.nn.modules._adapters import FrEIAAdapter, NflowsAdapter
 from unrelu.nn.modules._conv import InjectiveConv1d, InjectiveConv2d, InjectiveConv3d
 from unrelu.nn.modules._inversion import Inversion
+from unrelu.nn.modules._jacobian import jacobians
+from unrelu.nn.modules._levenberg_marquardt import LeastSquares, levenberg_marquardt
 from unrelu.nn.modules._linear import InjectiveLinear
 from unrelu.nn.modules._normalisation import AugmentedLayerNorm, InvertibleLayerNorm
 from unrelu.nn.modules._pairs import Basis
@@ -22,10 +24,10 @@ from unrelu.nn.modules._volume import VolumeEstimate, estimate_log_volume, log_v
 
 __all__ = [
     "AugmentedLayerNorm",
+    "Basis",
     "ConcatenatingSkip",
     "ContractiveResidual",
     "FrEIAAdapter",
-    "Basis",
     "GenericProjection",
     "InjectiveAvgPool1d",
     "InjectiveAvgPool2d",
@@ -38,13 +40,16 @@ __all__ = [
     "InjectiveMaxPool2d",
     "InjectiveMaxPool3d",
     "InjectiveSequential",
-    "InvertibleLayerNorm",
     "Inversion",
+    "InvertibleLayerNorm",
+    "LeastSquares",
     "NflowsAdapter",
     "PairedSkip",
     "SmallestRatio",
     "VolumeEstimate",
     "estimate_log_volume",
+    "jacobians",
+    "levenberg_marquardt",
     "log_volume",
     "smallest_ratio",
 ]
