@@ -55,7 +55,7 @@ format: $(VENV)/.installed  ## format the code and apply safe fixes
 bench: $(VENV)/.installed  ## run the benchmarks
 	@$(BIN)/python -m benchmarks
 
-reproduce: $(VENV)/.installed  ## reproduce all papers in full (three quarters of an hour on four cores)
+reproduce: $(VENV)/.installed  ## reproduce all papers in full (two hours and a half on four cores)
 	@for page in reproductions/*/expected.json; do paper=$$(basename $$(dirname $$page)); \
 		$(BIN)/unrelu reproduce $$paper -o reproductions-output/$$paper --force; done
 

@@ -22,9 +22,10 @@ from .._training import Tell
 from ._networks import fit, network, with_output
 
 _SIZES = (2, 6, 12)  # a plane and the rows of the two layers; the output has as many numbers as the last
-_NETWORKS, _QUICK_NETWORKS = 20, 2
+_NETWORKS, _QUICK_NETWORKS = 20, 1
 _STEPS, _QUICK_STEPS = 1500, 30
-_ANGLES, _IMAGES = 200, 20_000  # samples of a circle to train on, and of its image
+_ANGLES = 200  # samples of a circle to train on
+_IMAGES, _QUICK_IMAGES = 20_000, 500  # of its image
 _RADIUS, _HEIGHTS = 0.6, (0.9, -0.9)  # of the circles, and where on the second axis their centres are
 _SAME = 1e-10  # gap that is rounding
 _FLOOR = 1e-6  # where smaller distances are drawn
@@ -72,11 +73,12 @@ def run(folder: Path, *, seed: int = 0, quick: bool = False, tell: Tell = lambda
         tell: Told what is being done.
     """
     count, steps = (_QUICK_NETWORKS, _QUICK_STEPS) if quick else (_NETWORKS, _STEPS)
+    angles = _QUICK_IMAGES if quick else _IMAGES
     made: dict[str, list[Trained]] = {}
     found: dict[str, float] = {}
     for kind, injective in _KINDS.items():
         tell(f"topology: {count} networks of {kind} layers")
-        made[kind] = [train(injective, seed + k, steps) for k in range(count)]
+        made[kind] = [train(injective, seed + k, steps, angles) for k in range(count)]
         gaps = np.array([one.gap for one in made[kind]])
         verdicts = np.array([one.verdict for one in made[kind]])
         found[f"{kind}: proved injective"] = float((verdicts == unrelu.Verdict.INJECTIVE).mean())
@@ -92,15 +94,15 @@ def run(folder: Path, *, seed: int = 0, quick: bool = False, tell: Tell = lambda
     return found
 
 
-def train(injective: bool, seed: int, steps: int) -> Trained:
-    """Train a network, and look how near to each other it brings the circles."""
+def train(injective: bool, seed: int, steps: int, angles: int = _IMAGES) -> Trained:
+    """Train a network, and look how near to each other it brings the circles, at so many angles."""
     x = torch.cat([circle(_angles(_ANGLES), height) for height in _HEIGHTS])
     y = target(x)
     model = with_output(network(_SIZES, injective, seed), _SIZES[-1], y.shape[1], seed)
     fit(model, x, y, steps)
     model = frozen(model)
     off = (model(x) - y).square().sum(dim=1).mean() / (y - y.mean(dim=0)).square().sum(dim=1).mean()
-    images = torch.stack([model(circle(_angles(_IMAGES), height)) for height in _HEIGHTS])
+    images = torch.stack([model(circle(_angles(angles), height)) for height in _HEIGHTS])
     return Trained(model, float(off.sqrt()), images.numpy(), gap(model), decided(model))
 
 
