@@ -3,7 +3,8 @@
 One side is `unrelu.invert` with proof of uniqueness, residual, condition number and error bound of every
 point, the other ``numpy.linalg.lstsq`` a point on the same active rows, with all cores for its LAPACK call.
 With ``m = 2352`` every point is unique and well conditioned; with ``m = 1568`` condition numbers reach
-thousands, and 3 points of 10 have fewer active rows than pixels.
+thousands, and 3 points of 10 have fewer active rows than pixels. Once more with weights of pixels that differ
+by up to a factor of 1000, condition numbers reach 10^6.
 """
 
 import time
@@ -16,11 +17,15 @@ from benchmarks._pair import Comparison, paired, peak_memory
 from unrelu.frames import frame_of
 
 POINTS, FEWER_POINTS, BASELINE_POINTS, ROUNDS = 10_000, 500, 5, 2
+SPREAD = 1000.0
 
 
-def _problem(m: int, points: int) -> tuple[unrelu.ReLULayer, np.ndarray, np.ndarray]:
+def _problem(m: int, points: int, spread: float = 1.0) -> tuple[unrelu.ReLULayer, np.ndarray, np.ndarray]:
     torch.manual_seed(0)
-    layer = unrelu.ReLULayer.from_module(torch.nn.Linear(784, m))
+    linear = torch.nn.Linear(784, m)
+    if spread > 1:
+        linear.weight.data *= spread ** (0.5 - torch.rand(784))
+    layer = unrelu.ReLULayer.from_module(linear)
     x = unrelu.load("mnist:test").inputs[:points].reshape(points, 784).astype(np.float64)
     return layer, x, layer.apply(x)
 
@@ -31,8 +36,8 @@ def once() -> None:
     unrelu.invert(layer, y)
 
 
-def _compare(m: int, points: int, rounds: int) -> Comparison:
-    layer, x, y = _problem(m, points)
+def _compare(m: int, points: int, rounds: int, spread: float = 1.0) -> Comparison:
+    layer, x, y = _problem(m, points, spread)
     frame = frame_of(layer)
     weight, bias = layer.dense().numpy(), layer.bias.numpy()
     answers = []
@@ -46,7 +51,8 @@ def _compare(m: int, points: int, rounds: int) -> Comparison:
             np.linalg.lstsq(weight[rows], y[k][rows] - bias[rows], rcond=None)
 
     comparison = paired(
-        f"reconstruction: {points:,} MNIST digits through 784 -> {m}",
+        f"reconstruction: {points:,} MNIST digits through 784 -> {m}"
+        + (f", weights of pixels spread by {spread:g}" if spread > 1 else ""),
         ("unrelu.invert", points, all_together),
         ("numpy.linalg.lstsq a point", BASELINE_POINTS, one_by_one),
         rounds=rounds,
@@ -82,7 +88,11 @@ def _product_seconds(y: np.ndarray, weight: np.ndarray) -> float:
 
 def run() -> list[Comparison]:
     """Compare, and check the answers."""
-    comparisons = [_compare(2352, POINTS, ROUNDS), _compare(1568, FEWER_POINTS, ROUNDS)]
+    comparisons = [
+        _compare(2352, POINTS, ROUNDS),
+        _compare(1568, FEWER_POINTS, ROUNDS),
+        _compare(1568, FEWER_POINTS, ROUNDS, SPREAD),
+    ]
     comparisons[0].facts["peak memory of 1,000 points, fresh process (MB)"] = (
         f"{peak_memory('benchmarks.reconstruction'):.0f}"
     )

@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -94,6 +94,7 @@ def test_comparison_is_in_float64():
 
 
 @pytest.mark.parametrize("domain", PROJECTABLE, ids=name)
+@example(x=np.array([5e-324, 5e-324]), others=np.zeros((5, 2)))
 @given(x=points, others=clouds)
 def test_projection_is_a_nearest_member(domain: Domain, x: np.ndarray, others: np.ndarray):
     p = domain.project(x)

@@ -43,6 +43,7 @@ class _Radial(Domain):
         r = norms(x - center)
         target = namespace(x).clip(r, inner, outer)
         direction = where(r > 0, x - center, _first_axis(x)) / where(r > 0, r, 1.0)
+        direction = direction / norms(direction)  # a subnormal r is rounded by up to its half
         return where(r == target, x, center + target * direction)
 
     def _sample(self, count: int, n: int, options: dict[str, Any]) -> Tensor:
