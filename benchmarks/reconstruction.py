@@ -4,7 +4,7 @@ One side is `unrelu.invert` with proof of uniqueness, residual, condition number
 point, the other ``numpy.linalg.lstsq`` a point on the same active rows, with all cores for its LAPACK call.
 With ``m = 2352`` every point is unique and well conditioned; with ``m = 1568`` condition numbers reach
 thousands, and 3 points of 10 have fewer active rows than pixels. Once more with weights of pixels that differ
-by up to a factor of 1000, condition numbers reach 10^6.
+by up to a factor of 1000, condition numbers reach 10^8.
 """
 
 import time
