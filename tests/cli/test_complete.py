@@ -46,15 +46,31 @@ def test_domains(unrelu, tmp_path, domain):
     assert unrelu("verify", tmp_path / "p.json", tmp_path / "done.onnx").code == 0
 
 
-def test_data(unrelu, tmp_path):
-    options = ("--data", "data.npy", "--limit", "10", "--radius", "0.01", "-o", tmp_path / "done.onnx")
-    done = unrelu("complete", "model.onnx", *options, "--json", tmp_path / "answer.json")
+@pytest.mark.parametrize("radius", [0.01, 2.0])
+def test_data(unrelu, tmp_path, radius):
+    options = ("--data", "data.npy", "--limit", "10", "--radius", str(radius), "-o", tmp_path / "done.onnx")
+    proof = ("--certificate", tmp_path / "proof.json")
+    done = unrelu("complete", "model.onnx", *options, *proof, "--json", tmp_path / "answer.json")
     assert done.code == 0, done.err
     (layer,) = json.loads((tmp_path / "answer.json").read_text())["layers"]
-    assert layer["radius"] >= 0.01 and layer["added"] == layer["always"]
-    assert "radius" in done.out
+    assert layer["radius"] > radius and layer["added"] == layer["always"]
+    assert "radius" in done.out and layer["grade"] == "exact"
+    checked = unrelu("verify", tmp_path / "proof.json", tmp_path / "done.onnx")
+    assert checked.code == 0 and checked.err == "", checked.err
+    assert f"each input within {radius} of one of 10 points is the only one in R^4" in checked.out
+    assert (layer["added"] > 0) == (radius == 2.0)
+    assert unrelu("verify", tmp_path / "proof.json", "model.onnx").code == (3 if layer["added"] else 0)
     audited = unrelu("preimage", tmp_path / "done.onnx", "--data", "data.npy", "--limit", "10")
     assert audited.code == 0, audited.err
+
+
+def test_no_certificate_of_an_input_that_is_alone_by_rows_at_0(unrelu, tmp_path):
+    np.save(tmp_path / "origin.npy", np.zeros((1, 4), dtype=np.float32))
+    options = ("--data", tmp_path / "origin.npy", "-o", tmp_path / "done.onnx")
+    done = unrelu("complete", "model.onnx", *options, "--certificate", tmp_path / "proof.json")
+    assert done.code == 1 and "expected strictly active rows" in done.err, done.err
+    assert [path.name for path in tmp_path.iterdir()] == ["origin.npy"]
+    assert unrelu("complete", "model.onnx", *options).code == 0
 
 
 def test_existing_files(unrelu, tmp_path):
@@ -104,7 +120,6 @@ def test_where_nothing_can_be_written(unrelu, tmp_path):
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (("--certificate", "p.json", "--data", "data.npy"), "goes without --data"),
         (("--radius", "0.5"), "goes with --data"),
         (("--radius", "-1"), "--radius"),
     ],

@@ -41,6 +41,23 @@ def affine(W, b, x) -> list[Fraction]:
     ]
 
 
+def active_within(record, x, radius: float) -> list[int]:
+    """The rows that are strictly active in the closed ball around a point: farther away than the radius."""
+    rows = [[Fraction(v) for v in row] for row in matrix(record).tolist()]
+    values = affine(matrix(record), record.bias, x)
+    return [
+        i
+        for i, (row, v) in enumerate(zip(rows, values, strict=True))
+        if v > 0 and v**2 > Fraction(radius) ** 2 * dot(row, row)
+    ]
+
+
+def have_active_frames(record, points, radius: float) -> bool:
+    """Whether around each point the rows that are active in its ball span R^n."""
+    rows = [[Fraction(v) for v in row] for row in matrix(record).tolist()]
+    return all(rank([rows[i] for i in active_within(record, x, radius)]) == record.n for x in points)
+
+
 def kernel(rows: list[list[Fraction]], n: int) -> list[list[Fraction]]:
     """A basis of the null space."""
     reduced: list[tuple[int, list[Fraction]]] = []

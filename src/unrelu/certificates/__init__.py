@@ -4,6 +4,7 @@ Nothing here imports torch, a solver or any other part of unrelu: whoever checks
 code that found it.
 """
 
+from unrelu.certificates._certify_singletons import certify_singletons
 from unrelu.certificates._collision_certificates import CollisionCertificate, NetworkCollisionCertificate
 from unrelu.certificates._cone_proof import ConeProof
 from unrelu.certificates._domain_record import DomainRecord
@@ -18,6 +19,7 @@ from unrelu.certificates._network_certificates import (
 )
 from unrelu.certificates._network_regions import NetworkRegionsCertificate
 from unrelu.certificates._preimage_certificate import PreimageCertificate
+from unrelu.certificates._singletons_certificate import SingletonsCertificate
 from unrelu.certificates._structure import Block, StructureCertificate
 from unrelu.certificates._verification import Verification
 from unrelu.certificates._verify import verify
@@ -36,7 +38,9 @@ __all__ = [
     "ConeProof",
     "NetworkCollisionCertificate",
     "PreimageCertificate",
+    "SingletonsCertificate",
     "certify_collision",
+    "certify_singletons",
     "from_json",
     "load",
     # of injectivity

@@ -18,7 +18,7 @@ import numpy as np
 
 from unrelu.certificates._rows import IntegerRows, Rows, residues
 
-_PRIME = 2**31 - 1
+PRIME = 2**31 - 1
 _ELIMINATION = 3e9  # estimated bit operations of an elimination over the integers: some seconds
 _BITS = 52  # of the right inverse
 _LARGEST = 2.0**100  # entry of an inverse that may be of use
@@ -191,13 +191,18 @@ def _independent(rows: Rows, order: np.ndarray) -> np.ndarray:
     """Return rows that are independent modulo a prime, and span the others, the first in an order."""
     if not rows.m or not rows.n:
         return np.zeros(0, dtype=np.int64)
-    reduced, rank = _residues(rows.take(order)).transpose().rref()
+    return order[first_independent(residue_matrix(rows.take(order)))]
+
+
+def first_independent(matrix: flint.nmod_mat) -> list[int]:
+    """Return the numbers of rows that are independent modulo a prime, the first ones, ascending."""
+    reduced, rank = matrix.transpose().rref()
     pivots, j = [], 0
     for i in range(rank):
         while int(reduced[i, j]) == 0:
             j += 1
         pivots.append(j)
-    return order[pivots]
+    return pivots
 
 
 def _best_first(table: np.ndarray) -> np.ndarray:
@@ -218,14 +223,15 @@ def rank_modulo_prime(rows: Rows) -> int:
     """Return the rank modulo a prime, a lower bound of the rank; fewer rows are tried first."""
     for count in (rows.n + 16, rows.m):
         part = rows.take(np.arange(min(count, rows.m)))
-        rank = _residues(part).rank() if part.m else 0
+        rank = residue_matrix(part).rank() if part.m else 0
         if rank == rows.n or part.m == rows.m:
             break
     return int(rank)
 
 
-def _residues(rows: Rows) -> flint.nmod_mat:
-    return flint.nmod_mat(rows.m, rows.n, residues(rows, _PRIME), _PRIME)
+def residue_matrix(rows: Rows) -> flint.nmod_mat:
+    """Return rows, each times a power of two, modulo the prime."""
+    return flint.nmod_mat(rows.m, rows.n, residues(rows, PRIME), PRIME)
 
 
 def _right_inverse(rows: list[list[int]], positions: list[int]) -> RightInverse | None:

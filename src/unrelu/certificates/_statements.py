@@ -13,6 +13,7 @@ from unrelu.certificates._network_certificates import (
 )
 from unrelu.certificates._network_regions import NetworkRegionsCertificate
 from unrelu.certificates._preimage_certificate import PreimageCertificate
+from unrelu.certificates._singletons_certificate import SingletonsCertificate
 from unrelu.certificates._structure import StructureCertificate
 from unrelu.certificates._witness import WitnessCertificate
 
@@ -23,6 +24,8 @@ def statement(certificate: Certificate) -> str:
     """Return what a certificate states."""
     if isinstance(certificate, PreimageCertificate):
         return _of_preimage(certificate)
+    if isinstance(certificate, SingletonsCertificate):
+        return _of_singletons(certificate)
     if isinstance(certificate, CollisionCertificate):
         return _of_collision(certificate)
     if isinstance(certificate, NetworkCollisionCertificate):
@@ -56,6 +59,14 @@ def _of_preimage(certificate: PreimageCertificate) -> str:
         return f"{subject} is a single point"
     size = f" of dimension {certificate.dimension}" if certificate.dimension >= 0 else ", more than one point"
     return f"{subject} is {certificate.kind}{size}"
+
+
+def _of_singletons(certificate: SingletonsCertificate) -> str:
+    count = len(certificate.points)
+    points = f"{count} point{'' if count == 1 else 's'}"
+    inputs = f"input within {certificate.radius!r} of one" if certificate.radius else "one"
+    where = f"R^{certificate.layer.n}"
+    return f"each {inputs} of {points} is the only one in {where} with its output of relu(W x + b)"
 
 
 def _of_collision(certificate: CollisionCertificate) -> str:

@@ -16,6 +16,7 @@ from unrelu.certificates._network_certificates import (
 )
 from unrelu.certificates._network_regions import NetworkRegionsCertificate
 from unrelu.certificates._preimage_certificate import PreimageCertificate
+from unrelu.certificates._singletons_certificate import SingletonsCertificate
 from unrelu.certificates._statements import statement
 from unrelu.certificates._structure import StructureCertificate
 from unrelu.certificates._verification import NotProvedError, Proved, Verification
@@ -23,6 +24,7 @@ from unrelu.certificates._verify_collision import verify_collision, verify_netwo
 from unrelu.certificates._verify_network import verify_network_injectivity, verify_network_witness
 from unrelu.certificates._verify_preimage import verify_preimage
 from unrelu.certificates._verify_regions import verify_network_regions
+from unrelu.certificates._verify_singletons import verify_singletons
 from unrelu.certificates._witness import WitnessCertificate
 from unrelu.certificates.injective import verify_injective, verify_structure, verify_witness
 from unrelu.errors import ArgumentError
@@ -34,6 +36,7 @@ _CHECKS: dict[type[Any], Callable[[Any, LayerRecord], Proved]] = {
     CollisionCertificate: verify_collision,
     InjectivityCertificate: verify_injective,
     PreimageCertificate: verify_preimage,
+    SingletonsCertificate: verify_singletons,
     StructureCertificate: verify_structure,
     WitnessCertificate: verify_witness,
 }

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from unrelu.nn import Completion
+    from unrelu.nn.completion._result import LayerProof
 
 Layers = Annotated[
     list[str] | None,
@@ -61,14 +62,13 @@ def complete(
 
       unrelu complete model.onnx --layer fc1 -o invertible.onnx --certificate proof.json
 
-      unrelu complete model.onnx --layer fc1 --data mnist:test --radius 0.1 -o invertible.onnx
+      unrelu complete model.onnx --layer fc1 --data mnist:test --limit 500 --radius 0.1 \
+        -o invertible.onnx --certificate proof.json
     """
     from unrelu.domains import parse_domain
     from unrelu.nn import complete as append_rows
     from unrelu.output import write_bytes, write_text
 
-    if certificate is not None and data is not None:
-        raise typer.BadParameter("goes without --data", param_hint="--certificate")
     if data is None and (radius or limit or mean or std):
         raise typer.BadParameter("goes with --data", param_hint="--radius, --limit, --mean, --std")
     check_outputs(force, output, certificate, None if json == "-" else json)
@@ -78,8 +78,8 @@ def complete(
     done = append_rows(
         model, layer or None, data=samples, domain=within, radius=radius, time_limit=time_limit
     )
-    proof = None if certificate is None else done.certificate
-    _tell(done, model, quiet=json == "-")
+    proof = None if certificate is None else _proof(done)
+    _tell(done, model, at_data=data is not None, quiet=json == "-")
     write_bytes(output, done.model.SerializeToString(deterministic=True), force=force)
     typer.echo(f"model: {output}", err=True)
     if certificate is not None and proof is not None:
@@ -105,17 +105,33 @@ def _samples(model: str, data: str, limit: int | None, mean: str | None, std: st
     return source.inputs()
 
 
-def _tell(done: Completion, model: str, *, quiet: bool) -> None:
+def _proof(done: Completion) -> LayerProof:
+    """Return the proof of the only layer.
+
+    Raises:
+        ArgumentError: If there is none: it names rows that are strictly active, which may not be enough.
+    """
+    from unrelu.errors import ArgumentError
+
+    if done.certificate is None:
+        raise ArgumentError(
+            "certificate: expected strictly active rows that span at every sample, got one without; "
+            "a --radius above 0 appends them"
+        )
+    return done.certificate
+
+
+def _tell(done: Completion, model: str, *, at_data: bool, quiet: bool) -> None:
     from rich.console import Console
     from rich.markup import escape
 
     console = Console(stderr=quiet, highlight=False)
-    console.print(_table(done, model))
+    console.print(_table(done, model, at_data))
     for entry in done.skipped:
         console.print(f"skipped: {escape(entry.reason)}", soft_wrap=True)
 
 
-def _table(done: Completion, model: str) -> Table:
+def _table(done: Completion, model: str, at_data: bool) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
@@ -123,7 +139,6 @@ def _table(done: Completion, model: str) -> Table:
     table.add_column("layer")
     for heading in ("inputs", "rows", "added", "partners", "pairs", "active", "channels"):
         table.add_column(heading, justify="right", no_wrap=True)
-    at_data = any(layer.certificate is None for layer in done.layers)
     table.add_column("radius" if at_data else "grade", justify="right" if at_data else "left")
     for layer in done.layers:
         counts = (
@@ -135,7 +150,7 @@ def _table(done: Completion, model: str) -> Table:
             layer.always,
             layer.channels,
         )
-        last = f"{layer.radius:.3g}" if layer.certificate is None else layer.grade
+        last = f"{layer.radius:.3g}" if at_data else layer.grade
         table.add_row(escape(layer.name), *(f"{count:,}" for count in counts), last)
     return table
 

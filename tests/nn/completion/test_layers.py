@@ -135,7 +135,10 @@ def test_data_take_as_many_rows_as_the_worst_point_lacks(rng, radius):
     assert found.added == missing_at(layer.dense().numpy(), layer.bias.numpy(), X, radius) == found.always > 0
     result = preimages(done.model, X)
     assert (result.kinds == "singleton").all() and result.radii.min() >= radius
-    assert found.radius == result.radii.min() and done.certificate is None
+    assert found.radius == result.radii.min() > radius
+    checked = verify(from_json(done.certificate.to_json(rows=False)), done.model)
+    assert (checked.grade, found.grade) == ("exact", "exact")
+    assert np.array_equal(done.certificate.points, X) and done.certificate.radius == radius
     assert np.allclose(done.inverse(done.model.apply(X)), X, rtol=0, atol=1e-9)
     assert complete(done.model, data=X, radius=radius).layers[0].added == 0
 
@@ -145,5 +148,24 @@ def test_data_of_a_convolution(rng):
     layer = ReLULayer.from_module(nn.Conv2d(1, 2, 2, stride=2), (1, 6, 6))
     X = rng.standard_normal((10, 1, 6, 6))
     done = complete(layer, data=X, radius=0.01)
-    assert 2 <= done.layers[0].channels <= 5 and done.layers[0].radius >= 0.01
+    assert 2 <= done.layers[0].channels <= 5 and done.layers[0].radius > 0.01
+    assert verify(from_json(done.certificate.to_json()), done.model).grade == "exact"
     assert np.allclose(done.inverse(done.model.apply(X)), X, rtol=0, atol=1e-9)
+
+
+def test_an_input_that_is_alone_by_rows_at_0():
+    """No row is active at the origin, which is the only input with its output: nothing is appended for it."""
+    layer = ReLULayer(np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]]))
+    done = complete(layer, data=np.zeros((1, 2)))
+    assert (done.layers[0].added, done.layers[0].radius, done.certificate) == (0, 0.0, None)
+    within = complete(layer, data=np.zeros((1, 2)), radius=0.1)
+    assert within.layers[0].added == 2 and verify(within.certificate).valid
+
+
+def test_rows_that_are_active_in_the_open_ball_only():
+    """The closed ball of radius 1 around the point touches a hyperplane, so one more row is appended."""
+    layer = ReLULayer(np.eye(2), np.array([1.0, 3.0]))
+    done = complete(layer, data=np.zeros((1, 2)), radius=0.99)
+    assert done.layers[0].added == 0 and verify(done.certificate).valid
+    done = complete(layer, data=np.zeros((1, 2)), radius=1.0)
+    assert done.layers[0].added == 1 and verify(done.certificate).valid

@@ -9,7 +9,7 @@ from torch import nn
 from tests.layers.from_onnx.models import Graph, numbers, save
 from tests.layers.surgery.test_onnx import LEVELS, run
 from unrelu import Ball, Box, Network, Sphere, Verdict, decide, trace, verify
-from unrelu.certificates import read_onnx
+from unrelu.certificates import from_json, read_onnx
 from unrelu.errors import ArgumentError, ModelError
 from unrelu.nn import Completion, complete
 
@@ -100,6 +100,26 @@ def test_onnx(tmp_path):
         assert verify(layer.certificate, trace(again)).grade == "exact"
         assert verify(layer.certificate, read_onnx(again)).grade == "exact"
     assert [layer.name for layer in done.layers] == ["first", "second"] and not done.skipped
+
+
+def test_onnx_at_data(tmp_path):
+    graph = Graph(("batch", 6))
+    t = graph.add("Relu", graph.add("Gemm", "x", numbers(6, 4), numbers(4)), name="first")
+    t = graph.add("Relu", graph.add("Gemm", t, numbers(4, 3), numbers(3)), name="second")
+    path = save(graph.model(graph.add("Gemm", t, numbers(3, 2))), tmp_path)
+    x = numbers(30, 6)
+    done = complete(path, data=x, radius=0.01)
+    again = save(done.model, tmp_path, "done.onnx")
+    assert done.same_predictions(x)
+    known = trace(again)
+    for layer, (_, inputs) in zip(done.layers, known.walk(x), strict=True):
+        proof = from_json(layer.certificate.to_json(rows=False))
+        assert np.allclose(proof.points, inputs, rtol=0, atol=1e-12)
+        for model in (known, read_onnx(again)):
+            assert verify(proof, model).grade == "exact"
+        assert "other numbers" in verify(proof, read_onnx(path)).reason
+    with pytest.raises(ArgumentError, match="got 2"):
+        _ = done.certificate
 
 
 def test_layers_that_cannot_be_completed_are_skipped():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from unrelu.arrays import Array, flatten_samples, to_tensor
+from unrelu.certificates import certify_singletons
 from unrelu.domains import Ball, Box, Domain, Orthant, Space
 from unrelu.errors import ArgumentError, ModelError
 from unrelu.injectivity import Verdict, decide
@@ -52,7 +53,7 @@ def complete(
 
     With ``data`` the layers become injective at the data alone: each sample gets a singleton preimage, and so
     does everything within ``radius`` of it, by as many rows as the worst sample lacks dimensions: no
-    completion can do with fewer.
+    completion can do with fewer. The certificate of each layer speaks of that layer's inputs at the data.
 
     The completed layer has its old rows first. What reads it reads these alone, by the same operations on the
     same numbers as before: the new rows have outgoing weights 0, which the traced network holds as such.
@@ -193,7 +194,8 @@ def _at_data(
     new, reached = rows_for_data(layer, inputs, radius)
     changed = subject if new is None else subject.append(layer, new)
     completed = changed.network[position]
-    return changed, CompletedLayer.of(layer, completed, new, Space(), None, reached)
+    proof = certify_singletons(completed.record(), inputs.double().cpu().numpy(), radius)
+    return changed, CompletedLayer.of(layer, completed, new, Space(), proof, reached)
 
 
 def _plan(layer: ReLULayer, domain: Domain) -> Plan:

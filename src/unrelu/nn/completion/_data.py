@@ -44,7 +44,7 @@ def rows_for_data(layer: ReLULayer, X: torch.Tensor, radius: float) -> tuple[New
     """
     layer = layer.to(device="cpu", dtype=torch.float64)
     reached = _least_radius(layer, X)
-    if reached is not None and reached >= radius:
+    if _is_enough(reached, radius):
         return None, reached
     conv = convolution_of(layer.linear)
     places = 1 if conv is None else layer.m // layer.out_shape[0]
@@ -52,7 +52,7 @@ def rows_for_data(layer: ReLULayer, X: torch.Tensor, radius: float) -> tuple[New
     for extra in range(_TRIES):
         new = _active_rows(layer, X, radius, count + extra)
         reached = _least_radius(appended(layer, new), X)
-        if reached is not None and reached >= radius:
+        if _is_enough(reached, radius):
             return new, reached
     raise ModelError(
         f"layer {layer.name!r}: {count + _TRIES - 1} rows or channels that are active at all data do not "
@@ -60,10 +60,15 @@ def rows_for_data(layer: ReLULayer, X: torch.Tensor, radius: float) -> tuple[New
     )
 
 
-def _least_radius(layer: ReLULayer, X: torch.Tensor) -> float | None:
-    """Return the least certified radius, ``None`` where an input is not proved to be the only one."""
+def _least_radius(layer: ReLULayer, X: torch.Tensor) -> float:
+    """Return the least certified radius, -1 where an input is not proved to be the only one."""
     found = preimages(layer, X)
-    return float(found.radii.min()) if (found.kinds == "singleton").all() else None
+    return float(found.radii.min()) if (found.kinds == "singleton").all() else -1.0
+
+
+def _is_enough(reached: float, radius: float) -> bool:
+    """Say whether a certified radius, of open balls, proves closed ones."""
+    return reached > radius or reached == radius == 0
 
 
 def _missing(layer: ReLULayer, X: torch.Tensor, radius: float) -> int:

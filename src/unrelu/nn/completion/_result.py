@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from unrelu.arrays import Array, flatten_samples, like, to_tensor
 from unrelu.certificates import StructureCertificate
@@ -13,9 +13,12 @@ from unrelu.inverse import invert
 from unrelu.nn.completion._inverse import PairInverse
 
 if TYPE_CHECKING:
+    from unrelu.certificates import SingletonsCertificate
     from unrelu.injectivity._verdict import Proof
     from unrelu.layers import Network, ReLULayer, Skipped
     from unrelu.layers.surgery import Editable, NewRows
+
+    LayerProof: TypeAlias = Proof | SingletonsCertificate
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +35,9 @@ class CompletedLayer:
         channels: Appended channels, 0 for a dense layer: each has a row for every place.
         layer: The completed layer, as it was read from the completed model.
         domain: Where its inputs may lie.
-        certificate: That it is injective on the domain; ``None`` where it was completed for data.
+        certificate: That it is injective on the domain. With data a `SingletonsCertificate` of the layer's
+            inputs at them, with the radius asked for; ``None`` where with a radius of 0 an input is the only
+            one because of rows that are 0 at it, not of strictly active ones.
         radius: With data: the least certified radius around them; 0 otherwise.
     """
 
@@ -45,7 +50,7 @@ class CompletedLayer:
     channels: int
     layer: ReLULayer = field(repr=False)
     domain: Domain
-    certificate: Proof | None = field(repr=False)
+    certificate: LayerProof | None = field(repr=False)
     radius: float = 0.0
 
     @classmethod
@@ -55,7 +60,7 @@ class CompletedLayer:
         completed: ReLULayer,
         new: NewRows | None,
         domain: Domain,
-        certificate: Proof | None,
+        certificate: LayerProof | None,
         radius: float = 0.0,
     ) -> Self:
         """Describe what was appended to a layer."""
@@ -124,7 +129,7 @@ class Completion:
         return self.before.bits(x) == self.after.bits(x)
 
     @property
-    def certificate(self) -> Proof | None:
+    def certificate(self) -> LayerProof | None:
         """The proof of the only layer that was completed; of several each has its own."""
         if len(self.layers) != 1:
             raise ArgumentError(
