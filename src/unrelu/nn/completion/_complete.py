@@ -25,7 +25,6 @@ from unrelu.nn.completion._result import CompletedLayer, Completion
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from unrelu.injectivity._verdict import Proof
     from unrelu.layers import Network, ReLULayer
     from unrelu.layers.surgery import Editable
     from unrelu.nn.completion._plan import Plan
@@ -173,16 +172,18 @@ def _on_domain(
         return subject, CompletedLayer.of(layer, layer, None, domain, decision.certificate)
     plan = _plan(layer, domain)
     fewer = fewer_rows(layer, domain, plan.new)
-    changed = subject.append(layer, fewer or plan.new)
+    if fewer is not None:
+        changed = subject.append(layer, fewer)
+        completed = changed.network[position]
+        decision = decide(completed, domain, time_limit=time_limit, assume_general_position=False)
+        if decision.verdict == Verdict.INJECTIVE:
+            return changed, CompletedLayer.of(layer, completed, fewer, domain, decision.certificate)
+    changed = subject.append(layer, plan.new)
     completed = changed.network[position]
-    proof: Proof | None = None
-    if fewer is None:
-        proof = certified(plan, layer, completed, domain_record(domain, layer.n))
-    else:
-        proof = decide(completed, domain, time_limit=time_limit, assume_general_position=False).certificate
+    proof = certified(plan, layer, completed, domain_record(domain, layer.n))
     if proof is None:
         raise ModelError(f"layer {layer.name!r}: rows were appended, but it is not proved to be injective")
-    return changed, CompletedLayer.of(layer, completed, fewer or plan.new, domain, proof)
+    return changed, CompletedLayer.of(layer, completed, plan.new, domain, proof)
 
 
 def _at_data(
