@@ -40,6 +40,11 @@ def cifar_spectra(recipe: CifarRecipe, *, quick: bool = False, tell: Tell = lamb
     return _done[recipe, quick]
 
 
+def cifar_decay(recipe: CifarRecipe, path: Path, *, quick: bool, tell: Tell) -> dict[str, float]:
+    """Draw and return the decay over a network's convolutions, and what the ReLU does in layers 2 and 5."""
+    return decay(cifar_spectra(recipe, quick=quick, tell=tell).layers[:6], (2, 5), path)
+
+
 def mlp_spectra(*, seed: int = 0, quick: bool = False, tell: Tell = lambda _: None) -> SpectrumResult:
     """Return the spectra of the network of Figure 4, 784 → 3500 → 784 → 10, at its first test digits."""
     trained = wide_network(seed=seed, quick=quick, tell=tell)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .._training import Tell
 from ._cifar import WIDE
-from ._spectra import cifar_spectra, decay
+from ._spectra import cifar_decay
 
 
 def run(folder: Path, *, seed: int = 0, quick: bool = False, tell: Tell = lambda _: None) -> dict[str, float]:
@@ -19,5 +19,4 @@ def run(folder: Path, *, seed: int = 0, quick: bool = False, tell: Tell = lambda
         quick: Few data, one epoch, a window of two images.
         tell: Told what is being done.
     """
-    layers = cifar_spectra(replace(WIDE, seed=seed), quick=quick, tell=tell).layers[:6]
-    return decay(layers, (2, 5), folder / "figure6.png")
+    return cifar_decay(replace(WIDE, seed=seed), folder / "figure6.png", quick=quick, tell=tell)
