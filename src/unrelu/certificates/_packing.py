@@ -11,6 +11,7 @@ import numpy as np
 from unrelu.certificates._fields import refuse
 
 _MOST = 2 << 30  # bytes; a dense layer of 16000 x 16000
+_LARGEST = int(np.iinfo(np.int32).max)
 
 
 def pack(*arrays: np.ndarray) -> str:
@@ -55,3 +56,15 @@ def _decompressed(text: str, name: str, total: int) -> bytes:
         found = f"more than {total}" if len(content) > total else f"{len(content)} or a damaged stream"
         refuse(name, f"{total} bytes, as the declared sizes say", found)
     return content
+
+
+def small(numbers: np.ndarray) -> np.ndarray:
+    """Return row and column numbers as certificates hold them, in four bytes each.
+
+    Raises:
+        ArgumentError: If one does not fit.
+    """
+    values = np.asarray(numbers)
+    if ((values < 0) | (values > _LARGEST)).any():
+        refuse("rows", f"numbers from 0 to {_LARGEST}", "others")
+    return values.astype(np.int32)

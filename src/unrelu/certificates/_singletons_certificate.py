@@ -10,9 +10,7 @@ import numpy as np
 from unrelu.certificates._fields import Fields, refuse
 from unrelu.certificates._format import Certificate, registered
 from unrelu.certificates._layer_record import LayerRecord, LayerReference, layer_fields, read_layer
-from unrelu.certificates._packing import pack, unpack
-
-_MOST = int(np.iinfo(np.int32).max)
+from unrelu.certificates._packing import pack, small, unpack
 
 
 @registered
@@ -58,7 +56,7 @@ class SingletonsCertificate(Certificate):
             ArgumentError: If a number is too large for one of a row.
         """
         lengths = [len(part) for part in self.sets]
-        numbers = [_small(part) for part in (self.common, np.array(lengths), *self.sets, self.which)]
+        numbers = [small(part) for part in (self.common, np.array(lengths), *self.sets, self.which)]
         return {
             "layer": layer_fields(self.layer, rows),
             "count": len(self.points),
@@ -96,13 +94,6 @@ class SingletonsCertificate(Certificate):
         if not np.isfinite(points).all():
             refuse(fields.name("points"), "finite numbers", "others")
         return cls(layer, points.reshape(count, layer.n), radius, common, sets, which)
-
-
-def _small(values: np.ndarray) -> np.ndarray:
-    numbers = np.asarray(values)
-    if ((numbers < 0) | (numbers > _MOST)).any():
-        refuse("rows", f"numbers from 0 to {_MOST}", "others")
-    return numbers.astype(np.int32)
 
 
 def _check_numbers(name: str, what: str, numbers: list[np.ndarray], count: int) -> None:

@@ -14,7 +14,7 @@ from unrelu.certificates._fields import Fields, refuse
 from unrelu.certificates._format import Certificate, registered
 from unrelu.certificates._injectivity import GRADES, InjectivityCertificate
 from unrelu.certificates._layer_record import LayerRecord, LayerReference, layer_fields, read_layer
-from unrelu.certificates._packing import pack, unpack
+from unrelu.certificates._packing import pack, small, unpack
 
 _MOST_BLOCKS = 1_000_000
 
@@ -92,13 +92,13 @@ class StructureCertificate(Certificate):
             "domain": domain_fields(self.domain),
             "pairs": len(self.pairs),
             "always": len(self.always),
-            "rows": pack(_small(self.pairs), _small(self.always)),
+            "rows": pack(small(self.pairs), small(self.always)),
             "faces": None if self.faces is None else [np.asarray(part).tolist() for part in self.faces],
             "dominance": None if self.dominance is None else self.dominance.to_fields(),
             "blocks": [
                 {
                     "places": len(block.rows),
-                    "numbers": pack(_small(block.rows), _small(block.columns)),
+                    "numbers": pack(small(block.rows), small(block.columns)),
                     "proof": block.proof.to_fields(False),
                 }
                 for block in self.blocks
@@ -125,10 +125,6 @@ class StructureCertificate(Certificate):
             _read_block(Fields(entry, f"{fields.name('blocks')}[{k}]")) for k, entry in enumerate(entries)
         )
         return cls(layer, domain, pairs.reshape(-1, 2), always, blocks, faces, dominance)
-
-
-def _small(numbers: np.ndarray) -> np.ndarray:
-    return numbers.astype(np.int32)
 
 
 def _numbers(fields: Fields, key: str, sizes: list[int]) -> list[np.ndarray]:
