@@ -97,12 +97,22 @@ def new_support(t: State, apart: bool) -> int:
         if unwanted(p):
             return -1
     t.number[STALE] += trade(p)
-    last = len(p.basis) - 1
-    for i in range(len(p.basis)):
-        if t.number[STALE] > _STALE or ZERO < p.inverse[i, last] < _DOUBTFUL:
-            _refresh(t)
-            break
-    return _keep(t)
+    if t.number[STALE] > _STALE or _is_doubtful(t):
+        _refresh(t)
+    return -1 if unwanted(p) or _has_negative_weight(t) else _keep(t)
+
+
+@njit(cache=True, nogil=True)
+def _is_doubtful(t: State) -> bool:
+    """Say whether a weight may come from rounding, or be off by much of its size."""
+    sizes = np.abs(t.program.inverse[:, -1])
+    return bool(((sizes > ZERO) & (sizes < _DOUBTFUL)).any())
+
+
+@njit(cache=True, nogil=True)
+def _has_negative_weight(t: State) -> bool:
+    """Say whether a weight fell below 0: the basic solution is then no support."""
+    return bool((t.program.inverse[:, -1] < -ZERO).any())
 
 
 @njit(cache=True, nogil=True)

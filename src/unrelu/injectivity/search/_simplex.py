@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 
 BIG = 1e4  # cost of columns that are not to be used
-ZERO = 1e-10  # weights below are none
+ZERO = 1e-13  # weights below are none: far above the rounding errors of a fresh inverse
 _COST = 1e-7
 _PIVOT = 1e-9
 _TIE = 1e-13

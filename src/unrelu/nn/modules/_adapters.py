@@ -20,6 +20,9 @@ class FrEIAAdapter(nn.Module):
     The logarithm is ``1/2 log det JᵀJ``, the change of volume between spaces of different dimension, where
     FrEIA has ``log |det J|``; in reverse it has the other sign. Outputs off the range go back with a warning.
 
+    FrEIA is given the class: ``sequence.append(FrEIAAdapter, model=model)`` in a ``SequenceINN``,
+    ``Node(before, FrEIAAdapter, {"model": model})`` in a ``GraphINN``.
+
     Args:
         dims_in: Shapes of the inputs, without batch axis: one.
         dims_c: Shapes of conditions: none.
