@@ -8,6 +8,7 @@ from unrelu.layers._normalisation import Normalisation, Statistics
 from unrelu.layers._relu_layer import ReLULayer
 from unrelu.layers._segments import Segment
 from unrelu.layers._trace import trace
+from unrelu.layers.links import Link, LinkPart
 from unrelu.layers.maps import (
     Compose,
     Convolution,
@@ -29,6 +30,8 @@ __all__ = [
     "Diagonal",
     "LinearMap",
     "Linearisation",
+    "Link",
+    "LinkPart",
     "Network",
     "Normalisation",
     "ReLULayer",

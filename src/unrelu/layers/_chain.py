@@ -23,11 +23,13 @@ class Chain:
         layers: The ReLU layers.
         last: The map behind the last ReLU, ``None`` where the output is that of the ReLU.
         offset: ``b_L``.
+        rounded: Whether ``b_L`` was rounded when maps were folded.
     """
 
     layers: tuple[ReLULayer, ...]
     last: LinearMap | None
     offset: torch.Tensor | None
+    rounded: bool = False
 
     @property
     def n(self) -> int:
@@ -49,7 +51,8 @@ class Chain:
         """Return the numbers of the map behind the last ReLU."""
         if self.last is None:
             return None
-        return ReLULayer(self.last, self.offset, name="output", node="output").record()
+        layer = ReLULayer(self.last, self.offset, name="output", node="output", rounded=self.rounded)
+        return layer.record()
 
     def preactivations(self, x: np.ndarray) -> list[np.ndarray]:
         """Return the pre-activations of every layer at an input."""

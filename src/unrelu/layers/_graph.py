@@ -9,12 +9,22 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from unrelu.layers.maps import Diagonal, LinearMap, Reindex, compose, total
+from unrelu.certificates import EntryFunction
+from unrelu.layers._normalisation import Normalisation
+from unrelu.layers.maps import (
+    Diagonal,
+    LinearMap,
+    Reindex,
+    compose,
+    products_are_exact,
+    sums_are_exact,
+    total,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from unrelu.layers._normalisation import Normalisation
+Known = Normalisation | EntryFunction | torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -27,6 +37,8 @@ class Value:
         shape: Shape of the tensor, batch axes of length 1 included.
         nodes: Nodes folded in since the activations, as ``(name, operator)``.
         owner: Module that owns the last weight folded in, or ``None``.
+        rounded: Whether an entry of the offset was rounded when it was folded.
+        made: The last operation alone; ``None`` where only the whole is known.
     """
 
     terms: tuple[tuple[str, LinearMap], ...]
@@ -34,6 +46,8 @@ class Value:
     shape: tuple[int, ...]
     nodes: tuple[tuple[str, str], ...] = ()
     owner: str | None = None
+    rounded: bool = False
+    made: Made | None = field(default=None, repr=False)
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -46,6 +60,21 @@ class Value:
         for name, linear in self.terms:
             out = linear.apply(activations[name]) + out
         return out
+
+
+@dataclass(frozen=True)
+class Made:
+    """An affine operation: the sum of ``linear(part)`` over its parts, plus a constant.
+
+    Attributes:
+        parts: Pairs of a tensor and the map applied to it.
+        constant: Flattened; ``None`` for 0.
+        rounded: Whether the constant is rounded.
+    """
+
+    parts: tuple[tuple[Value, LinearMap], ...]
+    constant: torch.Tensor | None = None
+    rounded: bool = False
 
 
 def identity(t: torch.Tensor) -> torch.Tensor:
@@ -65,6 +94,9 @@ class Step:
             a ReLU.
         shape: Shape of the result at batch size 1.
         normalisation: What the function is, where it divides by statistics of what it reads.
+        groups: The entries of its only input of which each result is the largest, shape ``(count, size)``,
+            where that is what the function is.
+        entry: What the function does to every entry of its only input, where that is one that is known.
     """
 
     name: str
@@ -73,6 +105,8 @@ class Step:
     function: Callable[..., torch.Tensor] | None
     shape: tuple[int, ...]
     normalisation: Normalisation | None = None
+    groups: torch.Tensor | None = None
+    entry: EntryFunction | None = None
 
     @property
     def is_sum(self) -> bool:
@@ -115,6 +149,7 @@ class GraphBuilder:
         node: tuple[str, str],
         *,
         offset: torch.Tensor | None = None,
+        rounded: bool = False,
         owner: str | None = None,
     ) -> Value:
         """Apply an affine map to a tensor.
@@ -125,17 +160,22 @@ class GraphBuilder:
             shape: Shape of the result at batch size 1.
             node: Name and operator of the node.
             offset: Constant to add, of ``linear.m`` entries.
+            rounded: Whether that constant is rounded.
             owner: Module that owns the weight, if the node has one.
         """
-        total = linear.apply(value.offset[None])[0]
-        if offset is not None:
-            total = total + offset.reshape(-1)
+        constant = None if offset is None else offset.reshape(-1)
+        image, folded = image_of(linear, value.offset)
+        total, added = image, False
+        if constant is not None:
+            total, added = image + constant, not sums_are_exact(image, constant)
         return Value(
             tuple((source, compose(linear, inner)) for source, inner in value.terms),
             total,
             tuple(shape),
             (*value.nodes, node),
             owner or value.owner,
+            value.rounded or folded or added or rounded,
+            Made(((value, linear),), constant, rounded),
         )
 
     def move(
@@ -146,19 +186,30 @@ class GraphBuilder:
         linear = Reindex(linear.index, sample_shape(value.shape), sample_shape(shape))
         return self.affine(value, linear, shape, node)
 
-    def scale(self, value: Value, factor: torch.Tensor, node: tuple[str, str]) -> Value:
-        """Multiply by a constant that broadcasts against the tensor."""
+    def scale(
+        self, value: Value, factor: torch.Tensor, node: tuple[str, str], *, exact: bool = True
+    ) -> Value:
+        """Multiply by a constant that broadcasts against the tensor, and may be known by rounding only."""
         shape = torch.broadcast_shapes(value.shape, factor.shape)
         value = self.broadcast(value, shape, node)
-        linear = Diagonal(factor.double().expand(shape).reshape(-1), sample_shape(shape))
-        return self.affine(value, linear, shape, node)
+        spread = factor.double().expand(shape).reshape(-1)
+        return self.affine(value, Diagonal(spread, sample_shape(shape), exact=exact), shape, node)
 
-    def shift(self, value: Value, constant: torch.Tensor, node: tuple[str, str]) -> Value:
-        """Add a constant that broadcasts against the tensor."""
+    def shift(
+        self, value: Value, constant: torch.Tensor, node: tuple[str, str], *, exact: bool = True
+    ) -> Value:
+        """Add a constant that broadcasts against the tensor, and may be known by rounding only."""
         shape = torch.broadcast_shapes(value.shape, constant.shape)
         value = self.broadcast(value, shape, node)
-        offset = value.offset + constant.double().expand(shape).reshape(-1)
-        return replace(value, offset=offset, nodes=(*value.nodes, node))
+        spread = constant.double().expand(shape).reshape(-1)
+        same = Reindex.identity(sample_shape(shape))
+        return replace(
+            value,
+            offset=value.offset + spread,
+            nodes=(*value.nodes, node),
+            rounded=value.rounded or not exact or not sums_are_exact(value.offset, spread),
+            made=Made(((value, same),), spread, not exact),
+        )
 
     def broadcast(self, value: Value, shape: Sequence[int], node: tuple[str, str]) -> Value:
         """Repeat a tensor to ``shape`` where it is smaller."""
@@ -179,10 +230,15 @@ class GraphBuilder:
             for source, linear in value.terms:
                 maps.setdefault(source, []).append(linear)
         terms = tuple((source, total(linears)) for source, linears in maps.items())
-        offset = torch.stack([v.offset for v in values]).sum(dim=0)
+        offset, rounded = values[0].offset, any(v.rounded for v in values)
+        for value in values[1:]:
+            rounded = rounded or not sums_are_exact(offset, value.offset)
+            offset = offset + value.offset
+        same = Reindex.identity(sample_shape(shape))
+        made = Made(tuple((value, same) for value in values))
         nodes = (*dict.fromkeys(entry for v in values for entry in v.nodes), node)
         owner = next((v.owner for v in reversed(values) if v.owner), None)
-        result = Value(terms, offset, tuple(shape), nodes, owner)
+        result = Value(terms, offset, tuple(shape), nodes, owner, rounded, made)
         if len(terms) == 1:
             return result
         name = self.unique(node[0])
@@ -203,7 +259,7 @@ class GraphBuilder:
         function: Callable[..., torch.Tensor],
         node: tuple[str, str],
         reason: str,
-        normalisation: Normalisation | None = None,
+        known: Known | None = None,
     ) -> Value:
         """Apply a function that is neither affine nor a ReLU; it is listed as not analysed.
 
@@ -212,12 +268,17 @@ class GraphBuilder:
             function: Takes them at batch size 1, each in its own shape, and must allow `torch.vmap`.
             node: Name and operator of the node.
             reason: Why it is not analysed.
-            normalisation: What it is, where it divides by statistics of its only input.
+            known: What it does to its only input, if that is known: a normalisation, a function of entries,
+                or the groups of entries that it takes maxima of.
         """
         probe = function(*(torch.zeros(v.shape, dtype=torch.float64) for v in values))
         name = self.unique(node[0])
         shape = tuple(probe.shape)
-        self.steps.append(Step(name, node[1], tuple(values), torch.vmap(function), shape, normalisation))
+        normalisation = known if isinstance(known, Normalisation) else None
+        groups = known if isinstance(known, torch.Tensor) else None
+        entry = known if isinstance(known, EntryFunction) else None
+        run = torch.vmap(function)
+        self.steps.append(Step(name, node[1], tuple(values), run, shape, normalisation, groups, entry))
         for value in values:
             self._skip(value, name, node[1], reason)
         return _activation(name, tuple(probe.shape))
@@ -235,6 +296,15 @@ class GraphBuilder:
 def _activation(name: str, shape: tuple[int, ...]) -> Value:
     offset = torch.zeros(math.prod(shape), dtype=torch.float64)
     return Value(((name, Reindex.identity(sample_shape(shape))),), offset, shape)
+
+
+def image_of(linear: LinearMap, offset: torch.Tensor) -> tuple[torch.Tensor, bool]:
+    """Return the image of a constant, and whether it is rounded."""
+    image = linear.apply(offset[None])[0]
+    if not bool(offset.any()) or isinstance(linear, Reindex):
+        return image, False
+    scales = isinstance(linear, Diagonal) and products_are_exact(linear.scale, offset)
+    return image, not (scales and linear.exact)
 
 
 def sample_shape(shape: Sequence[int]) -> tuple[int, ...]:

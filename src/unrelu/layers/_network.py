@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from itertools import count
 from typing import TYPE_CHECKING, final
 
@@ -16,9 +17,11 @@ from unrelu.layers._graph import GraphBuilder, Skipped, sample_shape
 from unrelu.layers._relu_layer import ReLULayer
 from unrelu.layers._segments import Segment, segments
 from unrelu.layers._stack import stack
+from unrelu.layers.links import Link, links
 from unrelu.layers.maps import Compose, Diagonal, Reindex
 
 if TYPE_CHECKING:
+    from unrelu.certificates import LinkRecord
     from unrelu.layers._graph import Step, Value
     from unrelu.layers._normalisation import Statistics
     from unrelu.layers.maps import LinearMap
@@ -73,7 +76,9 @@ class Network(Mapping[str, ReLULayer]):
         source = build.input((1, *layer.in_shape))
         node = (f"{layer.name} (affine)", "affine")
         shape = (1, *layer.out_shape)
-        affine = build.affine(source, layer.linear, shape, node, offset=layer.bias, owner=layer.name)
+        affine = build.affine(
+            source, layer.linear, shape, node, offset=layer.bias, rounded=layer.rounded, owner=layer.name
+        )
         return cls(build, source, build.relu(affine, layer.node, "relu"), layer.name)
 
     def name_of(self, step: Step) -> str:
@@ -96,7 +101,7 @@ class Network(Mapping[str, ReLULayer]):
             ]
             return [*affine, Skipped(step.name, step.operator, reason)]
         name = self._free_name(value.owner or step.name)
-        layer = ReLULayer(linear, name=name, node=step.name, source=source)
+        layer = ReLULayer(linear, name=name, node=step.name, source=source, rounded=value.rounded)
         layer.bias = value.offset
         self._layers[name] = layer
         self.nodes[name] = (*dict.fromkeys(node for node, _ in value.nodes), step.name)
@@ -168,7 +173,8 @@ class Network(Mapping[str, ReLULayer]):
         layers = tuple(layer.to(device="cpu", dtype=torch.float64) for layer in self.values())
         if isinstance(linear, Reindex) and linear.is_identity and not bool(offset.any()):
             return Chain(layers, None, None)
-        return Chain(layers, linear.to(device="cpu", dtype=torch.float64), offset)
+        last = linear.to(device="cpu", dtype=torch.float64)
+        return Chain(layers, last, offset, rounded=self.output.rounded)
 
     def stacked(self) -> Chain:
         """Return the network as a chain whose layers also pass on what skips them; see `stack`.
@@ -188,6 +194,18 @@ class Network(Mapping[str, ReLULayer]):
             ArgumentError: If it is no chain of layers and normalisations.
         """
         return segments(self)
+
+    def links(self) -> tuple[Link, ...]:
+        """Return the parts between tensors through which everything behind sees the input; see `links`."""
+        return self._links
+
+    @cached_property
+    def _links(self) -> tuple[Link, ...]:
+        return links(self)
+
+    def link_records(self) -> tuple[LinkRecord, ...]:
+        """Return the numbers of these parts as certificates hold them."""
+        return tuple(link.record() for link in self.links())
 
     def _check_chain(self) -> None:
         expected, source = "network: expected a chain of ReLU layers", self._input

@@ -30,17 +30,21 @@ class Statistics:
 class Normalisation:
     """``(x - mean) / sqrt(variance + eps)`` by groups of entries, then times a gain, plus an offset.
 
+    Without centring ``x / sqrt(mean of x**2 + eps)``, as if the mean were 0.
+
     Attributes:
         gain: One factor an entry, flattened.
         offset: Likewise.
         count: How many entries, one behind the other, share their statistics.
         eps: Added to the variance.
+        centred: Whether the mean is subtracted.
     """
 
     gain: torch.Tensor
     offset: torch.Tensor
     count: int
     eps: float
+    centred: bool = True
 
     @classmethod
     def of(
@@ -50,12 +54,14 @@ class Normalisation:
         offset: torch.Tensor | None,
         count: int,
         eps: float,
+        *,
+        centred: bool = True,
     ) -> Normalisation:
         """Spread gain and offset, where there are any, over a tensor of a shape."""
         one = torch.ones((), dtype=torch.float64)
         parts = (one if gain is None else gain, 0 * one if offset is None else offset)
         spread = [part.double().expand(tuple(shape)).reshape(-1) for part in parts]
-        return cls(spread[0], spread[1], count, eps)
+        return cls(spread[0], spread[1], count, eps, centred)
 
     @property
     def groups(self) -> int:
@@ -65,8 +71,17 @@ class Normalisation:
     def statistics(self, x: torch.Tensor) -> Statistics:
         """Return the statistics of activations, shape ``(N, entries)``."""
         grouped = x.reshape(len(x), self.groups, self.count)
-        centred = grouped - grouped.mean(dim=2, keepdim=True)
-        return Statistics(grouped.mean(dim=2), torch.sqrt(centred.square().mean(dim=2) + self.eps))
+        mean = grouped.mean(dim=2) if self.centred else torch.zeros_like(grouped[..., 0])
+        squares = (grouped - mean[..., None]).square().mean(dim=2)
+        return Statistics(mean, torch.sqrt(squares + self.eps))
+
+    def apply(self, x: torch.Tensor) -> torch.Tensor:
+        """Return one normalised sample, of the shape of ``x``."""
+        flat = x.reshape(1, -1)
+        found = self.statistics(flat)
+        grouped = flat.reshape(self.groups, self.count)
+        standard = (grouped - found.mean[0, :, None]) / found.scale[0, :, None]
+        return (standard.reshape(-1) * self.gain + self.offset).reshape(x.shape)
 
     def undo(self, y: torch.Tensor, statistics: Statistics) -> torch.Tensor:
         """Return the activations that are normalised to ``y``; where the gain is 0 their mean."""

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import torch
 
 from unrelu.errors import ModelError
 from unrelu.layers._graph import sample_shape
-from unrelu.layers.maps import Convolution, Dense, Reindex, Transpose
+from unrelu.layers.maps import Convolution, Dense, Reindex, Transpose, powers_of_two, products_are_exact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,8 +34,13 @@ def linear(
     bias: torch.Tensor | None,
     node: Node,
     owner: str | None = None,
+    *,
+    exact: bool = True,
 ) -> Value:
-    """Multiply the last axis by ``weight`` of shape ``(out, in)``, and add ``bias`` of shape ``(out,)``."""
+    """Multiply the last axis by ``weight`` of shape ``(out, in)``, and add ``bias`` of shape ``(out,)``.
+
+    The weight may be known by rounding only.
+    """
     weight = weight.double()
     if x.shape[-1] != weight.shape[1]:
         raise ModelError(
@@ -43,20 +49,47 @@ def linear(
     count, size = math.prod(x.shape[:-1]), weight.shape[0]
     shape = (*x.shape[:-1], size)
     if count == 1:
-        out = build.affine(x, Dense(weight), shape, node, owner=owner)
+        out = build.affine(x, Dense(weight, exact=exact), shape, node, owner=owner)
     else:
         # One matrix for every position of the other axes: a convolution with kernel 1 along them.
         columns = build.move(x, lambda t: t.reshape(count, -1).T, node)
-        kernel = Convolution(weight[:, :, None], (weight.shape[1], count))
+        kernel = Convolution(weight[:, :, None], (weight.shape[1], count), exact=exact)
         out = build.affine(columns, kernel, (size, count), node, owner=owner)
         out = build.move(out, lambda t: t.T.reshape(shape), node)
     return out if bias is None else build.shift(out, bias, node)
 
 
+def stacked_product(
+    build: GraphBuilder, x: Value, weight: torch.Tensor, node: Node, owner: str | None = None
+) -> Value:
+    """Return ``x @ weight`` with a matrix for every entry of the axes in front: as many groups of kernel 1.
+
+    Args:
+        build: The graph under construction.
+        x: Shape ``(..., count, inner)``; the axes in front broadcast to those of ``weight``.
+        weight: Shape ``(..., inner, outer)``.
+        node: Name and operator of the node.
+        owner: Module that owns the weight.
+    """
+    batch, (inner, outer), count = weight.shape[:-2], weight.shape[-2:], x.shape[-2]
+    groups = math.prod(batch)
+    x = build.broadcast(x, (*batch, count, inner), node)
+    columns = build.move(
+        x, lambda t: t.reshape(groups, count, inner).transpose(1, 2).reshape(groups * inner, count), node
+    )
+    kernel = weight.double().reshape(groups, inner, outer).transpose(1, 2).reshape(groups * outer, inner, 1)
+    product = Convolution(kernel, (groups * inner, count), groups=groups)
+    out = build.affine(columns, product, product.out_shape, node, owner=owner)
+    return build.move(
+        out, lambda t: t.reshape(groups, outer, count).transpose(1, 2).reshape(*batch, count, outer), node
+    )
+
+
 def along_axis(build: GraphBuilder, x: Value, axis: int, matrix: torch.Tensor, node: Node) -> Value:
-    """Multiply every line along an axis by ``matrix`` of shape ``(out, in)``."""
+    """Multiply every line along an axis by ``matrix``, shape ``(out, in)``, the shares of its entries."""
     last = build.move(x, lambda t: t.movedim(axis, -1), node)
-    return build.move(linear(build, last, matrix, None, node), lambda t: t.movedim(-1, axis), node)
+    product = linear(build, last, matrix, None, node, exact=powers_of_two(matrix[matrix != 0]))
+    return build.move(product, lambda t: t.movedim(-1, axis), node)
 
 
 def convolution(
@@ -131,13 +164,30 @@ def batch_norm(
     eps: float,
     node: Node,
 ) -> Value:
-    """Normalise channels by stored statistics: ``(x - mean) / sqrt(variance + eps) * weight + bias``."""
+    """Normalise channels by stored statistics: ``(x - mean) / sqrt(variance + eps) * weight + bias``.
+
+    Raises:
+        ModelError: If a variance, with ``eps`` added, is not positive.
+    """
+    if not bool((variance.double() + eps > 0).all()):
+        raise ModelError(f"node {node[0]!r} ({node[1]}): expected a positive variance")
     scale = 1 / torch.sqrt(variance.double() + eps)
-    scale = scale if weight is None else scale * weight.double()
-    shift = -mean.double() * scale
-    shift = shift if bias is None else shift + bias.double()
+    exact = _are_roots(scale, variance.double(), eps)
+    if weight is not None:
+        exact = exact and products_are_exact(scale, weight.double())
+        scale = scale * weight.double()
     axes = (-1, *(1,) * (len(x.shape) - 2))
-    return build.shift(build.scale(x, scale.reshape(axes), node), shift.reshape(axes), node)
+    scaled = build.scale(x, scale.reshape(axes), node, exact=exact)
+    if bool(mean.any()):
+        exact = exact and products_are_exact(scale, mean.double())
+        scaled = build.shift(scaled, (-mean.double() * scale).reshape(axes), node, exact=exact)
+    return scaled if bias is None else build.shift(scaled, bias.reshape(axes), node)
+
+
+def _are_roots(scale: torch.Tensor, variance: torch.Tensor, eps: float) -> bool:
+    """Whether ``scale`` is ``1 / sqrt(variance + eps)`` without any rounding."""
+    pairs = zip(scale.tolist(), variance.tolist(), strict=True)
+    return all(Fraction(s) ** 2 * (Fraction(v) + Fraction(eps)) == 1 for s, v in pairs)
 
 
 def average_pool(
@@ -177,7 +227,9 @@ def average_pool(
     sums = build.affine(x, window, (1, *window.out_shape), node)
     sums = build.move(sums, lambda t: t[(slice(None), slice(None), *(slice(k) for k in size))], node)
     counts = counts[(slice(None), *(slice(k) for k in size))]
-    return build.scale(sums, shares / counts, node)
+    share = shares / counts
+    # One by a whole number: exact where that is a power of two.
+    return build.scale(sums, share, node, exact=powers_of_two(share))
 
 
 def total(build: GraphBuilder, x: Value, axes: Sequence[int], keepdim: bool, node: Node) -> Value:
@@ -193,8 +245,8 @@ def total(build: GraphBuilder, x: Value, axes: Sequence[int], keepdim: bool, nod
 def mean(build: GraphBuilder, x: Value, axes: Sequence[int], keepdim: bool, node: Node) -> Value:
     """Average over axes."""
     summed = total(build, x, axes, keepdim, node)
-    share = math.prod(summed.shape) / math.prod(x.shape)
-    return build.scale(summed, torch.tensor(share, dtype=torch.float64), node)
+    share = torch.tensor(math.prod(summed.shape) / math.prod(x.shape), dtype=torch.float64)
+    return build.scale(summed, share, node, exact=powers_of_two(share))
 
 
 def concatenate(build: GraphBuilder, parts: Sequence[Value | torch.Tensor], axis: int, node: Node) -> Value:

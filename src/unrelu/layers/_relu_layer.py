@@ -35,6 +35,7 @@ class ReLULayer:
         name: Name inside its network, or ``"relu"``.
         node: Name of the ReLU node in the model that it was traced from.
         source: Name of the activation that is its input: ``"input"`` or an earlier node.
+        rounded: Whether the bias was rounded when several maps were folded into one.
 
     Example:
         >>> import numpy as np
@@ -52,6 +53,7 @@ class ReLULayer:
         name: str = "relu",
         node: str = "relu",
         source: str = "input",
+        rounded: bool = False,
     ) -> None:
         """Check and store the numbers.
 
@@ -68,7 +70,7 @@ class ReLULayer:
             self.bias = to_tensor(bias, "bias", device=self.linear.device, copy=True)
             if self.bias.shape != (self.m,):
                 raise ArgumentError(f"bias: expected shape ({self.m},), got {tuple(self.bias.shape)}")
-        self.name, self.node, self.source = name, node, source
+        self.name, self.node, self.source, self.rounded = name, node, source, rounded
 
     @classmethod
     def from_module(cls, module: nn.Module, input_shape: Sequence[int] | None = None) -> Self:
@@ -119,6 +121,11 @@ class ReLULayer:
     def n(self) -> int:
         """Number of inputs, the columns of ``W``."""
         return self.linear.n
+
+    @property
+    def exact(self) -> bool:
+        """Whether matrix and bias hold the model's own numbers: folding them rounded nothing."""
+        return self.linear.exact and not self.rounded
 
     @property
     def redundancy(self) -> float:
@@ -183,16 +190,20 @@ class ReLULayer:
         linear, bias = layer.linear, layer.bias.detach().cpu().numpy()
         if not linear.is_sparse:
             weight = linear.dense().detach().cpu().numpy()
-            return LayerRecord.dense(weight, bias, name=self.name, node=self.node, exact=linear.exact)
+            return LayerRecord.dense(weight, bias, name=self.name, node=self.node, exact=self.exact)
         rows = linear.csr()
         return LayerRecord(
-            self.name, self.node, self.n, rows.indptr, rows.indices, rows.data, bias, linear.exact
+            self.name, self.node, self.n, rows.indptr, rows.indices, rows.data, bias, self.exact
         )
 
     def to(self, *, device: Any = None, dtype: torch.dtype | None = None) -> ReLULayer:
         """Return the same layer on another device or in another floating dtype."""
         moved = ReLULayer(
-            self.linear.to(device=device, dtype=dtype), name=self.name, node=self.node, source=self.source
+            self.linear.to(device=device, dtype=dtype),
+            name=self.name,
+            node=self.node,
+            source=self.source,
+            rounded=self.rounded,
         )
         moved.bias = self.bias.to(device=device, dtype=dtype)
         return moved

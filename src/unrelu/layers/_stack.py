@@ -15,7 +15,7 @@ import torch
 from unrelu.errors import ArgumentError
 from unrelu.layers._chain import Chain
 from unrelu.layers._relu_layer import ReLULayer
-from unrelu.layers.maps import Dense, Sum
+from unrelu.layers.maps import Dense
 
 if TYPE_CHECKING:
     from unrelu.layers._graph import Step, Value
@@ -99,7 +99,7 @@ def _evaluated(value: Value, known: dict[str, _Affine]) -> _Affine:
     k = next(iter(known.values())).weight.shape[1]
     _check_size(len(value.offset), k)
     offset = value.offset.double().cpu().numpy()
-    total = _Affine(np.zeros((len(offset), k)), offset)
+    total = _Affine(np.zeros((len(offset), k)), offset, exact=not value.rounded)
     for name, linear in value.terms:
         _check_size(linear.m, linear.n)
         dense = linear.to(device="cpu", dtype=torch.float64).dense().numpy()
@@ -120,21 +120,19 @@ def _passed(
     _check_size(size, k)
     own = np.eye(k)[kept]
     weight = np.vstack([value.weight, own, -own] if signed else [value.weight, own])
-    dense = Dense(torch.from_numpy(weight))
+    dense = Dense(torch.from_numpy(weight), exact=value.exact)
     bias = np.concatenate([value.offset, np.zeros(size - m)])
-    # A sum is the map whose numbers count as rounded.
-    layer = ReLULayer(dense if value.exact else Sum([dense]), bias, name=net.name_of(step), node=step.name)
+    layer = ReLULayer(dense, bias, name=net.name_of(step), node=step.name)
     known = {name: one.spread(kept, m, size, signed=signed) for name, one in later.items()}
     return layer, {**known, step.name: _Affine(np.eye(m, size), np.zeros(m))}
 
 
-def _end(output: _Affine) -> tuple[Dense | Sum | None, torch.Tensor | None]:
+def _end(output: _Affine) -> tuple[Dense | None, torch.Tensor | None]:
     """Return the affine map behind the last layer, if it does anything."""
     m, k = output.weight.shape
     if m == k and not output.offset.any() and np.array_equal(output.weight, np.eye(m)):
         return None, None
-    dense = Dense(torch.from_numpy(output.weight))
-    return dense if output.exact else Sum([dense]), torch.from_numpy(output.offset)
+    return Dense(torch.from_numpy(output.weight), exact=output.exact), torch.from_numpy(output.offset)
 
 
 def _check_size(m: int, k: int) -> None:

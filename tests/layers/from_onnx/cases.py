@@ -148,7 +148,21 @@ ACTIVATIONS = [
     *(
         case(operator, (1, 9), kind="opaque")
         for operator in (
-            *("Abs", "Ceil", "Cos", "Erf", "Exp", "Floor", "HardSwish", "Round", "Sigmoid", "Sign", "Sin"),
+            *(
+                "Abs",
+                "Asinh",
+                "Atan",
+                "Ceil",
+                "Cos",
+                "Erf",
+                "Exp",
+                "Floor",
+                "HardSwish",
+                "Round",
+                "Sigmoid",
+                "Sign",
+                "Sin",
+            ),
             *("Softplus", "Softsign", "Tanh"),
         )
     ),
@@ -161,6 +175,8 @@ ACTIVATIONS = [
     ),
     case("LayerNormalization", (1, 3, 4), numbers(4), numbers(4, seed=1), kind="opaque", epsilon=1e-2),
     case("LayerNormalization", (1, 3, 4), numbers(3, 4), kind="opaque", axis=1),
+    case("RMSNormalization", (1, 3, 4), numbers(4), kind="opaque", opset=23, epsilon=1e-2),
+    case("RMSNormalization", (1, 3, 4), numbers(3, 4), kind="opaque", opset=23, axis=1),
     case("InstanceNormalization", IMAGE, numbers(3), numbers(3, seed=1), kind="opaque", epsilon=1e-2),
     case("LRN", (1, 6, 3, 2), kind="opaque", size=3, alpha=0.5),
     case("LRN", (1, 2, 3, 2), kind="opaque", size=5, alpha=0.5, beta=0.6, bias=2.0),

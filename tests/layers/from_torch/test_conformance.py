@@ -7,6 +7,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.layers.from_torch.cases import CASES, Case
 from tests.layers.from_torch.samples import batch
+from tests.layers.links.through import check_links
 from unrelu.layers import Network, trace
 from unrelu.layers._graph import Value
 from unrelu.layers.from_torch import _walk
@@ -39,6 +40,7 @@ def test_conformance(case: Case, graph: list):
     assert got.shape == (3, *network.output_shape)
     expected = expected.reshape(got.shape)
     assert float((got - expected).abs().max()) <= 1e-5 * float(expected.abs().max())
+    assert check_links(network) or case.skipped
     check_accounts(network, graph[0])
     operators = {entry.operator for entry in network.skipped} | {entry.node for entry in network.skipped}
     assert case.skipped <= operators

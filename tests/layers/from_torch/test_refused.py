@@ -65,6 +65,12 @@ class Random(nn.Module):
         return torch.relu(x) + torch.rand(3)
 
 
+def constant_norm() -> nn.Module:
+    norm = nn.BatchNorm1d(3, eps=0.0)
+    nn.init.zeros_(norm.running_var)
+    return nn.Sequential(norm, nn.ReLU())
+
+
 class Undefined(nn.Module):
     def __init__(self):
         super().__init__()
@@ -81,6 +87,7 @@ REFUSED = {
     "no input": (NoInput(), "NoInput: expected one output that depends on the input, got 0"),
     "branches": (Branches(), "Branches: torch.export cannot capture it"),
     "NaN": (Undefined(), "parameter 'fc.bias': expected finite numbers"),
+    "no variance": (constant_norm(), "node '_native_batch_norm.*: expected a positive variance"),
     "random": (Random(), "Random: the module is random"),
     "no relu": (nn.Linear(3, 2), "Linear: the network has no ReLU"),
     "wrong shape": (nn.Sequential(nn.Linear(4, 2), nn.ReLU()), "Sequential: torch.export cannot capture it"),

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.layers.links.through import check_links
 from unrelu import Network, ReLULayer, trace
 from unrelu.layers import Convolution, Dense, Reindex, compose
 from unrelu.layers.surgery import NewRows, append_to_network, appended, convolution_of
@@ -25,6 +26,14 @@ def test_rows(rng):
     assert np.array_equal(done.bias, np.concatenate([b, -b[[0, 2]], new.bias, -new.bias[:2]]))
     assert (done.name, done.node, done.m, new.count) == ("a", "b", 11, 7)
     assert isinstance(done.linear, Dense) and not new.of_channels
+
+
+def test_rounded_numbers_stay_rounded(rng):
+    layer = ReLULayer(rng.standard_normal((4, 3)), rounded=True)
+    assert not appended(layer, new_rows(rng, 3)).exact
+    conv = Convolution(torch.ones(4, 1, 2).double(), (1, 4), exact=False)
+    grown = appended(ReLULayer(conv), NewRows(NONE, rng.standard_normal((1, 1, 2)), np.zeros(1), 1))
+    assert isinstance(grown.linear, Convolution) and not grown.exact
 
 
 def test_channels(rng):
@@ -64,6 +73,7 @@ def test_networks(rng, position):
     done = append_to_network(net, layer, new)
     assert list(done) == list(net) and done.skipped == net.skipped
     assert done[position].record().sha256 == appended(layer, new).record().sha256
+    assert check_links(done)
     assert torch.allclose(done.forward(x), net.forward(x), rtol=0, atol=1e-12)
     if position == 0:
         assert done[1].n == 11 and not done[1].dense()[:, 4:].any()
@@ -83,6 +93,8 @@ def test_a_skip_connection_reads_the_old_rows(rng):
     net = trace(Residual(), x[:1])
     done = append_to_network(net, net["a"], new_rows(rng, 3))
     assert torch.allclose(done.forward(x), net.forward(x), rtol=0, atol=1e-12)
+    assert check_links(net) and check_links(done)
+    assert [link.n for link in done.links()] == [3, 11]
 
 
 def test_one_layer_as_a_network(rng):

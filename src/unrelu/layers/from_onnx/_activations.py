@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional
 
+from unrelu.certificates import EntryFunction
 from unrelu.layers._converters import Converters
 from unrelu.layers._normalisation import Normalisation
 from unrelu.layers.from_onnx._node import Converter, Operand, Operation
@@ -21,6 +22,8 @@ _LARGEST = 3.4028234663852886e38  # float32's largest number: how early opsets w
 
 _WITHOUT_OPTIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "Abs": torch.abs,
+    "Asinh": torch.asinh,
+    "Atan": torch.atan,
     "Ceil": torch.ceil,
     "Cos": torch.cos,
     "Erf": torch.erf,
@@ -42,14 +45,28 @@ _WITHOUT_OPTIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 }
 
 
-def _opaque(op: Operation, function: Callable[[torch.Tensor], torch.Tensor]) -> Operand:
-    return op.opaque([op.operand(0)], function, f"{op.operator} is neither affine nor a ReLU")
+# What the verifier calls those of which it knows more.
+_KNOWN = {
+    "Asinh": "arcsinh",
+    "Atan": "arctan",
+    "Sigmoid": "sigmoid",
+    "Softplus": "softplus",
+    "Softsign": "softsign",
+    "Tanh": "tanh",
+}
+
+
+def _opaque(
+    op: Operation, function: Callable[[torch.Tensor], torch.Tensor], known: EntryFunction | None = None
+) -> Operand:
+    return op.opaque([op.operand(0)], function, f"{op.operator} is neither affine nor a ReLU", known)
 
 
 @CONVERTERS.register(*_WITHOUT_OPTIONS)
 def function_of_entries(op: Operation) -> Operand:
     """Apply a function without options."""
-    return _opaque(op, _WITHOUT_OPTIONS[op.operator])
+    known = EntryFunction(_KNOWN[op.operator]) if op.operator in _KNOWN else None
+    return _opaque(op, _WITHOUT_OPTIONS[op.operator], known)
 
 
 @CONVERTERS.register("Relu")
@@ -90,7 +107,8 @@ def leaky_relu(op: Operation) -> Operand:
     slope = op.attribute("alpha", 0.01)
     if slope == 0:
         return op.relu(op.operand(0))
-    return _opaque(op, lambda t: torch.where(t < 0, slope * t, t))
+    known = EntryFunction("leaky_relu", slope)
+    return _opaque(op, lambda t: torch.where(t < 0, slope * t, t), known)
 
 
 @CONVERTERS.register("PRelu")
@@ -109,7 +127,11 @@ def exponential_unit(op: Operation) -> Operand:
     alpha = op.attribute("alpha", 1.6732632423543772 if op.operator == "Selu" else 1.0)
     gamma = op.attribute("gamma", 1.0507009873554805 if op.operator == "Selu" else 1.0)
     width = alpha if op.operator == "Celu" else 1.0
-    return _opaque(op, lambda t: gamma * torch.where(t > 0, t, alpha * torch.expm1(t.clamp(max=0) / width)))
+    plain = op.operator != "Selu" and gamma == 1
+    known = EntryFunction(op.operator.lower(), alpha) if plain else None
+    return _opaque(
+        op, lambda t: gamma * torch.where(t > 0, t, alpha * torch.expm1(t.clamp(max=0) / width)), known
+    )
 
 
 @CONVERTERS.register("HardSigmoid")
@@ -154,10 +176,21 @@ def layer_normalization(op: Operation) -> Operand:
     first = op.axis(op.attribute("axis", -1), len(x.shape))
     eps = op.attribute("epsilon", 1e-5)
     op.attribute("stash_type")  # precision of the statistics
-    axes = tuple(range(first, len(x.shape)))
-    scale = op.weight(1, "scale")
-    bias = op.weight(2, "bias") if op.has(2) else torch.zeros(())
-    return _normalised(op, x, axes, eps, scale, bias)
+    bias = op.weight(2, "bias") if op.has(2) else None
+    known = Normalisation.of(x.shape, op.weight(1, "scale"), bias, math.prod(x.shape[first:]), eps)
+    return normalised(op, x, known)
+
+
+@CONVERTERS.register("RMSNormalization")
+def rms_normalization(op: Operation) -> Operand:
+    """Divide all axes from one on by the root of their mean square."""
+    x = op.operand(0)
+    first = op.axis(op.attribute("axis", -1), len(x.shape))
+    eps = op.attribute("epsilon", 1e-5)
+    op.attribute("stash_type")  # precision of the mean square
+    count = math.prod(x.shape[first:])
+    known = Normalisation.of(x.shape, op.weight(1, "scale"), None, count, eps, centred=False)
+    return normalised(op, x, known)
 
 
 @CONVERTERS.register("InstanceNormalization")
@@ -167,23 +200,13 @@ def instance_normalization(op: Operation) -> Operand:
     eps = op.attribute("epsilon", 1e-5)
     shape = (-1, *(1,) * (len(x.shape) - 2))
     scale, bias = op.weight(1, "scale").reshape(shape), op.weight(2, "bias").reshape(shape)
-    axes = tuple(range(2, len(x.shape)))
-    return _normalised(op, x, axes, eps, scale, bias)
+    return normalised(op, x, Normalisation.of(x.shape, scale, bias, math.prod(x.shape[2:]), eps))
 
 
-def _normalised(
-    op: Operation, x: Operand, axes: tuple[int, ...], eps: float, scale: torch.Tensor, bias: torch.Tensor
-) -> Operand:
-    reason = "normalises by a mean and a variance that depend on the input"
-    count = math.prod(x.shape[axis] for axis in axes)
-    known = Normalisation.of(x.shape, scale, bias, count, eps)
-    return op.opaque([x], lambda t: standardized(t, axes, eps) * scale + bias, reason, known)
-
-
-def standardized(t: torch.Tensor, axes: tuple[int, ...], eps: float) -> torch.Tensor:
-    """Subtract the mean over ``axes`` and divide by the root of the variance plus ``eps``."""
-    centred = t - t.mean(dim=axes, keepdim=True)
-    return centred / torch.sqrt(centred.square().mean(dim=axes, keepdim=True) + eps)
+def normalised(op: Operation, x: Operand, known: Normalisation) -> Operand:
+    """Divide by statistics of the tensor itself."""
+    reason = "normalises by statistics that depend on the input"
+    return op.opaque([x], known.apply, reason, known)
 
 
 @CONVERTERS.register("LRN")

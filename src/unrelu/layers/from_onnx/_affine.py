@@ -21,7 +21,6 @@ from unrelu.layers.from_onnx._windows import (
     read_windows,
     split_padding,
 )
-from unrelu.layers.maps import Convolution
 
 if TYPE_CHECKING:
     from unrelu.layers._operations import Pads
@@ -184,25 +183,7 @@ def _times(op: Operation, x: Value, weight: torch.Tensor, owner: str | None) -> 
     if math.prod(weight.shape[:-2]) == 1:
         x = op.build.broadcast(x, (*batch, *x.shape[-2:]), op.node)
         return operations.linear(op.build, x, weight.reshape(weight.shape[-2:]).T, None, op.node, owner)
-    return _stacked_product(op, x, weight, tuple(batch), owner)
-
-
-def _stacked_product(
-    op: Operation, x: Value, weight: torch.Tensor, batch: tuple[int, ...], owner: str | None
-) -> Operand:
-    """Multiply a matrix for every entry of ``batch``: a convolution with kernel 1 and as many groups."""
-    (count, inner), outer = x.shape[-2:], weight.shape[-1]
-    groups = math.prod(batch)
-    x = op.build.broadcast(x, (*batch, count, inner), op.node)
-    columns = op.build.move(
-        x, lambda t: t.reshape(groups, count, inner).transpose(1, 2).reshape(groups * inner, count), op.node
-    )
-    kernel = weight.expand(*batch, inner, outer).reshape(groups, inner, outer).transpose(1, 2)
-    product = Convolution(kernel.reshape(groups * outer, inner, 1), (groups * inner, count), groups=groups)
-    out = op.build.affine(columns, product, product.out_shape, op.node, owner=owner)
-    return op.build.move(
-        out, lambda t: t.reshape(groups, outer, count).transpose(1, 2).reshape(*batch, count, outer), op.node
-    )
+    return operations.stacked_product(op.build, x, weight.expand(*batch, *weight.shape[-2:]), op.node, owner)
 
 
 @CONVERTERS.register("BatchNormalization")
@@ -223,6 +204,4 @@ def batch_normalization(op: Operation) -> Operand:
     eps = op.attribute("epsilon", 1e-5)
     if len({t.shape for t in (scale, bias, mean, variance)}) > 1 or scale.shape != (x.shape[1],):
         raise op.refuse(f"expected statistics of {x.shape[1]} channels")
-    if not bool((variance + eps > 0).all()):
-        raise op.refuse("expected a positive variance")
     return operations.batch_norm(op.build, x, scale, bias, mean, variance, eps, op.node)

@@ -10,6 +10,7 @@ import torch
 from unrelu.layers._converters import Converters
 from unrelu.layers._graph import Value
 from unrelu.layers.from_onnx._node import Converter, Operand, Operation
+from unrelu.layers.maps import powers_of_two
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -81,10 +82,10 @@ def division(op: Operation) -> Operand:
         if not b.is_floating_point() and bool((b == 0).any()):
             raise op.refuse("divides by zero")
         return torch.div(a, b) if a.is_floating_point() else torch.div(a, b, rounding_mode="trunc")
-    factor = 1 / op.floating(b, "divisor")
+    factor = 1 / op.floating(b, "divisor").double()
     if not bool(torch.isfinite(factor).all()):
         raise op.refuse("divides by zero")
-    return op.build.scale(a, factor, op.node)
+    return op.build.scale(a, factor, op.node, exact=powers_of_two(b))
 
 
 @CONVERTERS.register("Pow")

@@ -15,8 +15,7 @@ from unrelu.layers.from_onnx._file import check_size
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from unrelu.layers._graph import GraphBuilder
-    from unrelu.layers._normalisation import Normalisation
+    from unrelu.layers._graph import GraphBuilder, Known
 
 Operand = Value | torch.Tensor
 Converter = Callable[["Operation"], Operand | Sequence[Operand]]
@@ -164,9 +163,9 @@ class Operation:
         operands: Sequence[Operand],
         function: Callable[..., torch.Tensor],
         reason: str,
-        normalisation: Normalisation | None = None,
+        known: Known | None = None,
     ) -> Operand:
-        """Apply a function that is neither affine nor a ReLU to tensors at batch size 1."""
+        """Apply a function that is neither affine nor a ReLU; ``known`` as in the builder."""
         values = [operand for operand in operands if isinstance(operand, Value)]
         if not values:
             return function(*operands)
@@ -175,4 +174,4 @@ class Operation:
             given = iter(tensors)
             return function(*(next(given) if isinstance(o, Value) else o for o in operands))
 
-        return self.build.opaque(values, run, self.node, reason, normalisation)
+        return self.build.opaque(values, run, self.node, reason, known)

@@ -11,9 +11,10 @@ from torch.nn import functional
 from unrelu.layers import _operations as operations
 from unrelu.layers._converters import Converters
 from unrelu.layers._graph import Value
+from unrelu.layers._maxima import over_axes, over_windows
 from unrelu.layers.from_onnx._node import Converter, Operand, Operation
 from unrelu.layers.from_onnx._windows import image_of, pooling_windows
-from unrelu.layers.maps import Convolution
+from unrelu.layers.maps import Convolution, powers_of_two
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +48,9 @@ def max_pool(op: Operation) -> Operand:
             padded, windows.kernel, stride=windows.stride, dilation=windows.dilation
         )
 
-    return op.opaque([x], pool, "takes the maximum of windows: neither affine nor a ReLU")
+    plain = not any(_sides(tuple(pads))) and set(windows.dilation) == {1}
+    groups = over_windows(tuple(x.shape), windows.kernel, windows.stride) if plain else None
+    return op.opaque([x], pool, "takes the maximum of windows: neither affine nor a ReLU", groups)
 
 
 @CONVERTERS.register("AveragePool")
@@ -79,7 +82,7 @@ def average_pool(op: Operation) -> Operand:
     )
     divisor = counter.apply(region.reshape(1, -1)).reshape(counter.out_shape).clamp(min=1)
     sums = op.build.affine(x, window, (1, *window.out_shape), op.node)
-    return op.build.scale(sums, 1 / divisor, op.node)
+    return op.build.scale(sums, 1 / divisor, op.node, exact=powers_of_two(divisor))
 
 
 @CONVERTERS.register("GlobalAveragePool")
@@ -95,7 +98,8 @@ def global_max_pool(op: Operation) -> Operand:
     x = op.operand(0)
     axes = tuple(range(2, len(x.shape)))
     reason = "takes the maximum of every channel: neither affine nor a ReLU"
-    return op.opaque([x], lambda t: t.amax(dim=axes, keepdim=True), reason)
+    groups = over_axes(tuple(x.shape), axes)
+    return op.opaque([x], lambda t: t.amax(dim=axes, keepdim=True), reason, groups)
 
 
 def _product(t: torch.Tensor, axes: tuple[int, ...], keep: bool) -> torch.Tensor:
@@ -133,4 +137,6 @@ def reduction(op: Operation) -> Operand:
     if isinstance(x, Value) and op.operator in _AFFINE_REDUCTIONS:
         return _AFFINE_REDUCTIONS[op.operator](op.build, x, along, keep, op.node)
     function = _REDUCTIONS[op.operator]
-    return op.opaque([x], lambda t: function(t, along, keep), f"{op.operator} is neither affine nor a ReLU")
+    groups = over_axes(tuple(x.shape), along) if op.operator == "ReduceMax" else None
+    reason = f"{op.operator} is neither affine nor a ReLU"
+    return op.opaque([x], lambda t: function(t, along, keep), reason, groups)

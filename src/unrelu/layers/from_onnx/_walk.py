@@ -31,6 +31,8 @@ from unrelu.layers.from_onnx._file import (
     tensor_of,
 )
 from unrelu.layers.from_onnx._node import Converter, Operand, Operation
+from unrelu.layers.from_onnx._patterns import Patterns
+from unrelu.layers.from_onnx._precision import Precision
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -77,6 +79,8 @@ class _Walk:
         self.tensors: dict[str, Operand] = {}
         self.owners: dict[str, str] = {}
         self.folded: set[str] = set()
+        self._precision = Precision(graph.initializers)
+        self._patterns = Patterns(graph.nodes)
 
     def run(self) -> tuple[Value, Value]:
         """Convert what the first output needs, and account for the rest.
@@ -94,6 +98,7 @@ class _Walk:
         output = self._fetch(graph.outputs[0], f"output {graph.outputs[0]!r}")
         if isinstance(output, torch.Tensor):
             raise ModelError(f"output {graph.outputs[0]!r} does not depend on the input")
+        self._drop_unread(output)
         self._skip_unneeded(needed)
         self._skip_shape_only(output, needed)
         self._skip_initializers()
@@ -107,6 +112,14 @@ class _Walk:
                 needed.add(node.name)
                 wanted.update(name for name in node.inputs if name)
         return needed
+
+    def _drop_unread(self, output: Value) -> None:
+        """Forget activations that became part of a function of several nodes, and that nothing else reads."""
+        wanted = set(output.sources)
+        for step in reversed(self.build.steps):
+            if step.name in wanted:
+                wanted.update(name for value in step.inputs for name in value.sources)
+        self.build.steps = [step for step in self.build.steps if step.name in wanted]
 
     def _fetch(self, name: str, reader: str) -> Operand:
         """Return a tensor by name, reading an initializer when it is first asked for."""
@@ -129,7 +142,8 @@ class _Walk:
         reader = f"node {node.name!r} ({proto.op_type})"
         try:
             op = self._operation(node, reader)
-            result = converter(op)
+            pattern = self._patterns.rms_norm(node, self.tensors)
+            result = converter(op) if pattern is None else _activations.normalised(op, *pattern)
             op.check_attributes()
             self._store(node, [result] if isinstance(result, Operand) else result)
         except ModelError as error:
@@ -178,6 +192,8 @@ class _Walk:
                     raise ModelError(f"the result is empty, of shape {result.shape}")
                 if not bool(result.offset.isfinite().all()):
                     raise ModelError("the result has NaN or infinite entries for every input")
+            else:
+                result = self._precision.rounded(node, name, result)
             self.tensors[name] = result
         if folded:
             self.folded.add(node.name)

@@ -6,11 +6,15 @@ import math
 
 import torch
 
+from unrelu.certificates import EntryFunction
 from unrelu.layers._converters import Converters
 from unrelu.layers._graph import Value
 from unrelu.layers.from_torch._call import Call, Converter, opaque
 
 CONVERTERS = Converters[Converter]()
+
+_NEITHER = "is neither affine nor a ReLU"
+_ELU = ("alpha", "scale", "input_scale")
 
 
 @CONVERTERS.register("aten.relu.default")
@@ -32,6 +36,32 @@ def _threshold(call: Call) -> Value:
     if threshold == value == 0:
         return call.build.relu(x, *call.node)
     return opaque(call, "jumps at a threshold, which is not a ReLU")
+
+
+_FUNCTIONS = {"asinh": "arcsinh", "atan": "arctan", "sigmoid": "sigmoid", "tanh": "tanh"}
+
+
+@CONVERTERS.register(*(f"aten.{name}.default" for name in _FUNCTIONS))
+def _function_of_entries(call: Call) -> Value:
+    return opaque(call, _NEITHER, known=EntryFunction(_FUNCTIONS[call.node[1]]))
+
+
+@CONVERTERS.register("aten.leaky_relu.default")
+def _leaky_relu(call: Call) -> Value:
+    slope = call.argument(1, "negative_slope", 0.01)
+    return opaque(call, _NEITHER, known=EntryFunction("leaky_relu", float(slope)))
+
+
+@CONVERTERS.register("aten.elu.default")
+def _elu(call: Call) -> Value:
+    """Replace negative entries by ``alpha scale (exp(input_scale x) - 1)``, and scale the others."""
+    alpha, scale, inner = (float(call.argument(k, name, 1)) for k, name in enumerate(_ELU, start=1))
+    return opaque(call, _NEITHER, known=EntryFunction("elu", alpha) if scale == inner == 1 else None)
+
+
+@CONVERTERS.register("aten.celu.default")
+def _celu(call: Call) -> Value:
+    return opaque(call, _NEITHER, known=EntryFunction("celu", float(call.argument(1, "alpha", 1))))
 
 
 @CONVERTERS.register("aten.maximum.default")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -10,14 +10,12 @@ from unrelu.layers import _operations as operations
 from unrelu.layers._converters import Converters
 from unrelu.layers._graph import Value
 from unrelu.layers.from_torch._arithmetic import times
-from unrelu.layers.from_torch._call import Call, Converter, opaque
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from unrelu.layers.from_torch._call import Call, Converter, each_axis, opaque
+from unrelu.layers.maps import products_are_exact
 
 CONVERTERS = Converters[Converter]()
 
-_NO_MATRIX = "is not an activation times one constant matrix"
+_NO_MATRIX = "is not an activation times constant matrices"
 
 
 @CONVERTERS.register("aten.convolution.default")
@@ -29,9 +27,9 @@ def _convolution(call: Call) -> Value:
     x = call.build.move(x, lambda t: t[None], call.node) if lift else x
     dims = weight.dim() - 2
     options: dict[str, Any] = {
-        "stride": _each_axis(stride, dims),
-        "padding": tuple((p, p) for p in _each_axis(padding, dims)),
-        "dilation": _each_axis(dilation, dims),
+        "stride": each_axis(stride, dims),
+        "padding": tuple((p, p) for p in each_axis(padding, dims)),
+        "dilation": each_axis(dilation, dims),
         "groups": groups,
         "owner": call.owner,
     }
@@ -42,17 +40,12 @@ def _convolution(call: Call) -> Value:
             weight,
             bias,
             call.node,
-            output_padding=_each_axis(output_padding, dims),
+            output_padding=each_axis(output_padding, dims),
             **options,
         )
     else:
         out = operations.convolution(call.build, x, weight, bias, call.node, **options)
     return call.build.move(out, lambda t: t[0], call.node) if lift else out
-
-
-def _each_axis(sizes: Sequence[int], dims: int) -> list[int]:
-    """Repeat a single number for every spatial axis."""
-    return list(sizes) * dims if len(sizes) == 1 else list(sizes)
 
 
 @CONVERTERS.register("aten._native_batch_norm_legit_no_training.default")
@@ -68,7 +61,9 @@ def _addmm(call: Call) -> Value:
     if product is None or isinstance(bias, Value):
         return opaque(call, _NO_MATRIX)
     product = times(call, product, call.kwargs.get("alpha", 1))
-    return call.build.shift(product, call.kwargs.get("beta", 1) * bias, call.node)
+    beta = torch.as_tensor(call.kwargs.get("beta", 1), dtype=torch.float64)
+    exact = products_are_exact(beta, bias)
+    return call.build.shift(product, beta * bias, call.node, exact=exact)
 
 
 @CONVERTERS.register("aten.mm.default", "aten.bmm.default", "aten.matmul.default")
@@ -78,18 +73,27 @@ def _matmul(call: Call) -> Value:
 
 
 def _product(call: Call, left: Value | torch.Tensor, right: Value | torch.Tensor) -> Value | None:
-    """Return the product of an activation and one constant matrix."""
-    if isinstance(left, Value) and isinstance(right, torch.Tensor) and _is_matrix(right):
-        matrix = right.reshape(right.shape[-2:])
-        return operations.linear(call.build, left, matrix.T, None, call.node, call.owner)
-    if isinstance(right, Value) and isinstance(left, torch.Tensor) and _is_matrix(left):
-        columns = call.build.move(right, lambda t: t.transpose(-1, -2), call.node)
-        product = operations.linear(
-            call.build, columns, left.reshape(left.shape[-2:]), None, call.node, call.owner
-        )
-        return call.build.move(product, lambda t: t.transpose(-1, -2), call.node)
+    """Return the product of an activation and constant matrices."""
+    if isinstance(left, Value) and isinstance(right, torch.Tensor):
+        return _times(call, left, right)
+    if isinstance(right, Value) and isinstance(left, torch.Tensor):
+        columns = call.build.move(right, _turned, call.node)
+        product = _times(call, columns, left.transpose(-1, -2))
+        return None if product is None else call.build.move(product, _turned, call.node)
     return None
 
 
-def _is_matrix(tensor: torch.Tensor) -> bool:
-    return tensor.dim() >= 2 and tensor.numel() == tensor.shape[-1] * tensor.shape[-2]
+def _turned(t: torch.Tensor) -> torch.Tensor:
+    return t.transpose(-1, -2)
+
+
+def _times(call: Call, x: Value, weight: torch.Tensor) -> Value | None:
+    """Return ``x @ weight`` for one matrix, or one for every entry of the axes in front."""
+    if weight.dim() < 2:
+        return None
+    matrices = weight.reshape(-1, *weight.shape[-2:])
+    if len(matrices) != 1 and x.shape[:-2] != weight.shape[:-2]:
+        return None
+    if bool((matrices == matrices[:1]).all()):
+        return operations.linear(call.build, x, matrices[0].T, None, call.node, call.owner)
+    return operations.stacked_product(call.build, x, weight, call.node, call.owner)

@@ -9,6 +9,7 @@ import torch
 from unrelu.layers._converters import Converters
 from unrelu.layers._graph import Value
 from unrelu.layers.from_torch._call import Call, Converter, opaque
+from unrelu.layers.maps import powers_of_two, products_are_exact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,7 +34,9 @@ def _add(call: Call) -> Value:
     total = symbolic[0] if len(symbolic) == 1 else call.build.add(symbolic, call.node)
     for value, factor in terms:
         if not isinstance(value, Value):
-            total = call.build.shift(total, factor * _constant(value), call.node)
+            constant, weight = _constant(value), _constant(factor)
+            exact = products_are_exact(weight, constant)
+            total = call.build.shift(total, weight * constant, call.node, exact=exact)
     return total
 
 
@@ -56,7 +59,7 @@ def _div(call: Call) -> Value:
     factor = 1 / _constant(right)
     if not _are_finite([factor]):
         return opaque(call, _INFINITE)
-    return call.build.scale(left, factor, call.node)
+    return call.build.scale(left, factor, call.node, exact=powers_of_two(_constant(right)))
 
 
 @CONVERTERS.register("aten.neg.default")

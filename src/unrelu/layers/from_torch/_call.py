@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
 from torch import fx
 
-from unrelu.layers._graph import GraphBuilder, Value
-from unrelu.layers._normalisation import Normalisation
+from unrelu.layers._graph import GraphBuilder, Known, Value
 
 
 @dataclass(frozen=True)
@@ -62,17 +61,18 @@ def convert_unknown(call: Call, reason: str | None = None) -> Any:
 
 
 _REASONS = {
-    "max_pool2d_with_indices": "max pooling is piecewise linear, not affine",
-    "max_pool3d_with_indices": "max pooling is piecewise linear, not affine",
     "_softmax": "softmax is not affine",
     "_log_softmax": "softmax is not affine",
 }
 
 
 def opaque(
-    call: Call, reason: str, position: int | None = None, normalisation: Normalisation | None = None
+    call: Call,
+    reason: str,
+    position: int | None = None,
+    known: Known | None = None,
 ) -> Value:
-    """Evaluate the operator itself on the values among its arguments."""
+    """Evaluate the operator itself on the values among its arguments; ``known`` as in the builder."""
     values: list[Value] = []
 
     def slot(argument: Any, source: Any) -> Any:
@@ -91,7 +91,7 @@ def opaque(
         out = target(*_fill(args, tensors), **{k: _fill(v, tensors) for k, v in kwargs.items()})
         return out if position is None else out[position]
 
-    return call.build.opaque(values, evaluate, call.node, reason, normalisation)
+    return call.build.opaque(values, evaluate, call.node, reason, known)
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,11 @@ def _fill(argument: Any, tensors: tuple[torch.Tensor, ...]) -> Any:
     if isinstance(argument, list | tuple):
         return type(argument)(_fill(a, tensors) for a in argument)
     return argument
+
+
+def each_axis(sizes: Sequence[int], dims: int) -> list[int]:
+    """Repeat a single number for every spatial axis."""
+    return list(sizes) * dims if len(sizes) == 1 else list(sizes)
 
 
 def flat(arguments: Any) -> list[Any]:

@@ -38,6 +38,18 @@ def _instance_norm(call: Call) -> Any:
     return _normalised(call, _by_channel(call, weight), _by_channel(call, bias), count, eps)
 
 
+@CONVERTERS.register("aten._fused_rms_norm.default")
+def _rms_norm(call: Call) -> Any:
+    """Divide by the root of the mean square; without ``eps`` that of the module's own dtype is added."""
+    x, shape, weight, eps = call.args
+    if not isinstance(x, Value) or isinstance(weight, Value) or call.positions != [0]:
+        return convert_unknown(call, _REASON)
+    dtype = call.fx_node.meta["val"][0].dtype
+    eps = torch.finfo(dtype).eps if eps is None else eps
+    known = Normalisation.of(x.shape, weight, None, math.prod(shape), eps, centred=False)
+    return {0: call.build.opaque([x], known.apply, call.node, _REASON, known)}
+
+
 def _by_channel(call: Call, parameter: Any) -> Any:
     """Return a parameter with an axis for every pixel axis behind it."""
     if not isinstance(parameter, torch.Tensor):

@@ -33,6 +33,13 @@ if TYPE_CHECKING:
 # The second is that of modules that compute their weight and keep it for evaluation.
 _OWN_NAME = re.compile(r"\.(kept_)?weight$")
 
+# Known as a whole, and not as what torch would make of them.
+_KEPT = (
+    torch.ops.aten._fused_rms_norm.default,
+    torch.ops.aten.celu.default,
+    torch.ops.aten.threshold.default,
+)
+
 CONVERTERS = Converters[Converter](
     _activations.CONVERTERS,
     _affine.CONVERTERS,
@@ -53,7 +60,8 @@ def read(program: ExportedProgram, origin: str) -> Network:
         warnings.simplefilter("ignore")  # torch's own deprecations, not the caller's business
         table = torch.export.default_decompositions()
         table.update(get_decompositions([torch.ops.aten.upsample_bilinear2d.vec]))
-        table.pop(torch.ops.aten.threshold.default, None)
+        for kept in _KEPT:
+            table.pop(kept, None)
         program = program.run_decompositions(table)
     walk = Walk(program, origin)
     return Network(walk.build, *walk.run(), origin)

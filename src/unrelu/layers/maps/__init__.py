@@ -4,6 +4,7 @@ from unrelu.layers.maps._compose import Compose, Sum, Transpose, compose
 from unrelu.layers.maps._convolution import Convolution
 from unrelu.layers.maps._dense import Dense
 from unrelu.layers.maps._elementary import Diagonal, Reindex
+from unrelu.layers.maps._exactness import powers_of_two, products_are_exact, sums_are_exact
 from unrelu.layers.maps._linear import LinearMap
 from unrelu.layers.maps._total import stacked, total
 
@@ -17,6 +18,9 @@ __all__ = [
     "Sum",
     "Transpose",
     "compose",
+    "powers_of_two",
+    "products_are_exact",
     "stacked",
+    "sums_are_exact",
     "total",
 ]

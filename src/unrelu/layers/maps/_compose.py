@@ -11,6 +11,7 @@ import torch
 from unrelu.layers.maps._convolution import Convolution, per_channel
 from unrelu.layers.maps._dense import Dense
 from unrelu.layers.maps._elementary import Diagonal, Reindex
+from unrelu.layers.maps._exactness import products_are_exact
 from unrelu.layers.maps._linear import LinearMap, check_index
 
 if TYPE_CHECKING:
@@ -48,11 +49,15 @@ class Compose(LinearMap):
         """No more than either factor's."""
         return min(self.outer.max_rank, self.inner.max_rank)
 
-    @property
+    @cached_property
     def exact(self) -> bool:
-        """Moving the entries of an exact map, or choosing its rows, rounds nothing."""
+        """Whether both maps are, and one only moves the entries of the other, or scales them exactly."""
         outer, inner = self.outer, self.inner
-        return outer.exact and inner.exact and (isinstance(outer, Reindex) or _is_injective(inner))
+        if not (outer.exact and inner.exact):
+            return False
+        if isinstance(outer, Reindex) or _is_injective(inner):
+            return True
+        return _scales_exactly(outer, inner) or _scales_exactly(inner, outer)
 
     @property
     def tensors(self) -> tuple[torch.Tensor, ...]:
@@ -241,16 +246,34 @@ def compose(outer: LinearMap, inner: LinearMap) -> LinearMap:
         if chosen is not None:
             return chosen
     if isinstance(outer, Dense) and _is_injective(inner):
-        return Dense(inner.adjoint(outer.weight), inner.in_shape, outer.out_shape)
-    if isinstance(outer, Diagonal) and isinstance(inner, Dense):
-        return Dense(outer.scale[:, None] * inner.weight, inner.in_shape, outer.out_shape)
-    if isinstance(outer, Diagonal) and isinstance(inner, Diagonal):
-        return Diagonal(outer.scale * inner.scale, inner.in_shape)
-    if isinstance(outer, Diagonal) and isinstance(inner, Convolution):
-        scale = per_channel(outer.scale, inner.out_shape)
-        if scale is not None:
-            return inner.scaled(scale)
-    return Compose(outer, inner)
+        return Dense(inner.adjoint(outer.weight), inner.in_shape, outer.out_shape, exact=outer.exact)
+    scaled = _scaled(outer, inner) if isinstance(outer, Diagonal) else None
+    return Compose(outer, inner) if scaled is None else scaled
+
+
+def _scaled(outer: Diagonal, inner: LinearMap) -> LinearMap | None:
+    """Return a map with scaled rows as one of its kind; ``None`` where there is none."""
+    exact = outer.exact and inner.exact
+    if isinstance(inner, Dense):
+        exact = exact and products_are_exact(outer.scale, inner.weight)
+        weight = outer.scale[:, None] * inner.weight
+        return Dense(weight, inner.in_shape, outer.out_shape, exact=exact)
+    if isinstance(inner, Diagonal):
+        exact = exact and products_are_exact(outer.scale, inner.scale)
+        return Diagonal(outer.scale * inner.scale, inner.in_shape, exact=exact)
+    scale = per_channel(outer.scale, inner.out_shape) if isinstance(inner, Convolution) else None
+    if scale is None or not isinstance(inner, Convolution):
+        return None
+    scaled = inner.scaled(scale)
+    return scaled if outer.exact else scaled.with_weight(scaled.weight, exact=False)
+
+
+def _scales_exactly(diagonal: LinearMap, other: LinearMap) -> bool:
+    """Whether the products of a diagonal's entries with those of another map are not rounded."""
+    if not isinstance(diagonal, Diagonal) or isinstance(other, Compose | Sum):
+        return False
+    # A map without numbers of its own has entries 0 and 1.
+    return all(products_are_exact(diagonal.scale, t) for t in other.tensors if t.is_floating_point())
 
 
 def _moves_first(inner: LinearMap) -> TypeGuard[Compose]:
@@ -260,7 +283,7 @@ def _moves_first(inner: LinearMap) -> TypeGuard[Compose]:
 def _chosen_rows(outer: Reindex, inner: LinearMap) -> LinearMap | None:
     """Return rows of a dense map, or whole channels of a convolution, as a map of that kind."""
     if isinstance(inner, Dense):
-        return Dense(inner.weight[outer.index], inner.in_shape, outer.out_shape)
+        return Dense(inner.weight[outer.index], inner.in_shape, outer.out_shape, exact=inner.exact)
     if not isinstance(inner, Convolution) or not outer.m:
         return None
     size = inner.m // inner.out_shape[0]
@@ -288,7 +311,7 @@ def _is_injective(inner: LinearMap) -> bool:
 def _reshaped(linear: LinearMap, in_shape: tuple[int, ...], out_shape: tuple[int, ...]) -> LinearMap:
     """Return the same matrix with other names for its axes, where its class can carry them."""
     if isinstance(linear, Dense):
-        return Dense(linear.weight, in_shape, out_shape)
+        return Dense(linear.weight, in_shape, out_shape, exact=linear.exact)
     if isinstance(linear, Reindex):
         return Reindex(linear.index, in_shape, out_shape)
     return linear

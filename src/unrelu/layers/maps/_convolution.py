@@ -11,6 +11,7 @@ import torch
 from torch.nn import functional
 
 from unrelu.errors import ArgumentError
+from unrelu.layers.maps._exactness import products_are_exact
 from unrelu.layers.maps._linear import LinearMap
 
 _CONV = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
@@ -37,6 +38,7 @@ class Convolution(LinearMap):
         padding: tuple[tuple[int, int], ...] | None = None,
         dilation: tuple[int, ...] | None = None,
         groups: int = 1,
+        exact: bool = True,
     ) -> None:
         """Store the kernel.
 
@@ -47,6 +49,7 @@ class Convolution(LinearMap):
             padding: Zeros before and after, a pair a spatial axis; none when ``None``.
             dilation: Spacing of the kernel's taps; 1 when ``None``.
             groups: Number of channel groups.
+            exact: Whether the kernel was not rounded when it was folded.
 
         Raises:
             ArgumentError: If kernel and input do not fit.
@@ -58,6 +61,7 @@ class Convolution(LinearMap):
         self.padding = padding or ((0, 0),) * dims
         self.dilation = dilation or (1,) * dims
         self.groups = groups
+        self._exact = exact
         self.out_shape = (weight.shape[0], *self._output_size())
 
     def _output_size(self) -> tuple[int, ...]:
@@ -94,24 +98,39 @@ class Convolution(LinearMap):
         return math.prod(self.weight.shape[1:])
 
     @property
+    def exact(self) -> bool:
+        """Whether the kernel was not rounded when it was folded."""
+        return self._exact
+
+    @property
     def tensors(self) -> tuple[torch.Tensor, ...]:
         """The kernel."""
         return (self.weight,)
 
-    def with_weight(self, weight: torch.Tensor) -> Convolution:
-        """Return the convolution with other kernels, of the same input channels and size."""
+    def with_weight(
+        self,
+        weight: torch.Tensor,
+        *,
+        in_shape: tuple[int, ...] | None = None,
+        groups: int | None = None,
+        exact: bool | None = None,
+    ) -> Convolution:
+        """Return the convolution with other kernels; what is not given stays as it is."""
         return Convolution(
             weight,
-            self.in_shape,
+            in_shape or self.in_shape,
             stride=self.stride,
             padding=self.padding,
             dilation=self.dilation,
-            groups=self.groups,
+            groups=groups or self.groups,
+            exact=self.exact if exact is None else exact,
         )
 
     def scaled(self, scale: torch.Tensor) -> Convolution:
         """Return the convolution with output channel ``c`` multiplied by ``scale[c]``."""
-        return self.with_weight(self.weight * scale.reshape(-1, *(1,) * (self.weight.dim() - 1)))
+        factor = scale.reshape(-1, *(1,) * (self.weight.dim() - 1))
+        exact = self.exact and products_are_exact(factor, self.weight)
+        return self.with_weight(self.weight * factor, exact=exact)
 
     def ungrouped(self) -> Convolution:
         """Return the same map in one group: kernels over all channels, 0 on those of other groups."""
@@ -122,9 +141,7 @@ class Convolution(LinearMap):
         for group in range(self.groups):
             rows = slice(group * out, (group + 1) * out)
             weight[rows, group * part : (group + 1) * part] = self.weight[rows]
-        return Convolution(
-            weight, self.in_shape, stride=self.stride, padding=self.padding, dilation=self.dilation
-        )
+        return self.with_weight(weight, groups=1)
 
     def absolute(self) -> Convolution:
         """Return the convolution with ``|kernel|``."""

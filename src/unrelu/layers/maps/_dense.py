@@ -23,16 +23,27 @@ class Dense(LinearMap):
         weight: torch.Tensor,
         in_shape: tuple[int, ...] | None = None,
         out_shape: tuple[int, ...] | None = None,
+        *,
+        exact: bool = True,
     ) -> None:
-        """Store ``weight`` of shape ``(m, n)``; the shapes name the axes behind ``n`` and ``m``."""
+        """Store ``weight`` of shape ``(m, n)``; the shapes name the axes behind ``n`` and ``m``.
+
+        Where ``exact`` is ``False`` the numbers count as rounded.
+        """
         self.weight = weight
         self.in_shape = in_shape or (weight.shape[1],)
         self.out_shape = out_shape or (weight.shape[0],)
+        self._exact = exact
 
     @property
     def width(self) -> int:
         """Every entry counts."""
         return self.n
+
+    @property
+    def exact(self) -> bool:
+        """Whether the numbers were not rounded when they were folded."""
+        return self._exact
 
     @property
     def tensors(self) -> tuple[torch.Tensor, ...]:
@@ -49,7 +60,7 @@ class Dense(LinearMap):
 
     def absolute(self) -> Dense:
         """Return ``|W|``."""
-        return Dense(self.weight.abs(), self.in_shape, self.out_shape)
+        return Dense(self.weight.abs(), self.in_shape, self.out_shape, exact=self.exact)
 
     def csr(self, index: np.ndarray | None = None) -> sp.csr_array:
         """Return the rows as a sparse matrix that stores every non-zero entry."""
@@ -70,4 +81,5 @@ class Dense(LinearMap):
 
     def to(self, *, device: Any = None, dtype: torch.dtype | None = None) -> Self:
         """Return the same map elsewhere."""
-        return type(self)(self.weight.to(device=device, dtype=dtype), self.in_shape, self.out_shape)
+        weight = self.weight.to(device=device, dtype=dtype)
+        return type(self)(weight, self.in_shape, self.out_shape, exact=self.exact)

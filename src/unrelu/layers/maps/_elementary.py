@@ -100,9 +100,10 @@ class Reindex(LinearMap):
 class Diagonal(LinearMap):
     """``y_i = scale_i x_i``."""
 
-    def __init__(self, scale: torch.Tensor, shape: tuple[int, ...]) -> None:
-        """Store ``scale`` of ``prod(shape)`` entries."""
+    def __init__(self, scale: torch.Tensor, shape: tuple[int, ...], *, exact: bool = True) -> None:
+        """Store ``scale`` of ``prod(shape)`` entries, and whether they were not rounded."""
         self.scale = scale.reshape(-1)
+        self._exact = exact
         self.in_shape = self.out_shape = tuple(shape)
 
     @property
@@ -114,6 +115,11 @@ class Diagonal(LinearMap):
     def max_rank(self) -> int:
         """The number of entries that are not 0."""
         return int((self.scale != 0).sum())
+
+    @property
+    def exact(self) -> bool:
+        """Whether the scale was not rounded when it was computed or folded."""
+        return self._exact
 
     @property
     def tensors(self) -> tuple[torch.Tensor, ...]:
@@ -130,7 +136,7 @@ class Diagonal(LinearMap):
 
     def absolute(self) -> Diagonal:
         """Return the diagonal of absolute values."""
-        return Diagonal(self.scale.abs(), self.in_shape)
+        return Diagonal(self.scale.abs(), self.in_shape, exact=self.exact)
 
     def csr(self, index: np.ndarray | None = None) -> sp.csr_array:
         """Return the rows, one entry each."""
@@ -140,7 +146,7 @@ class Diagonal(LinearMap):
 
     def to(self, *, device: Any = None, dtype: torch.dtype | None = None) -> Self:
         """Return the same map elsewhere."""
-        return type(self)(self.scale.to(device=device, dtype=dtype), self.in_shape)
+        return type(self)(self.scale.to(device=device, dtype=dtype), self.in_shape, exact=self.exact)
 
 
 def _one_entry_rows(column: np.ndarray, value: np.ndarray, n: int) -> sp.csr_array:

@@ -10,7 +10,7 @@ import torch
 from unrelu.layers.maps._compose import Compose, Sum, compose
 from unrelu.layers.maps._convolution import Convolution
 from unrelu.layers.maps._dense import Dense
-from unrelu.layers.maps._elementary import Reindex
+from unrelu.layers.maps._elementary import Diagonal, Reindex
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,8 +36,8 @@ class _Part:
 def total(terms: Sequence[LinearMap]) -> LinearMap:
     """Return the sum of maps between the same spaces in its simplest form.
 
-    Where each row comes from one term alone, as behind a concatenation, dense terms make a dense map and
-    whole channels of like convolutions one convolution.
+    Where each row comes from one term alone, as behind a concatenation, dense terms make a dense map, with
+    moved and scaled entries beside them, and whole channels of like convolutions one convolution.
     """
     if len(terms) == 1:
         return terms[0]
@@ -74,16 +74,21 @@ def _placed(term: LinearMap) -> _Part:
         to = torch.nonzero(term.outer.index >= 0)[:, 0]
         return _Part(term.inner, to, term.outer.index[to])
     rows = torch.arange(term.m, device=term.device)
+    if isinstance(term, Reindex):
+        rows = rows[term.index >= 0]
     return _Part(term, rows, rows)
 
 
 def _dense(like: LinearMap, parts: Sequence[_Part]) -> Dense | None:
-    if not all(isinstance(part.base, Dense) for part in parts):
+    bases = [part.base for part in parts]
+    simple = all(isinstance(base, Dense | Diagonal | Reindex) for base in bases)
+    if not simple or not any(isinstance(base, Dense) for base in bases):
         return None
     weight = torch.zeros(like.m, like.n, dtype=like.dtype, device=like.device)
     for part in parts:
         weight[part.to] = part.base.dense()[part.of]
-    return Dense(weight, like.in_shape, like.out_shape)
+    exact = all(base.exact for base in bases)
+    return Dense(weight, like.in_shape, like.out_shape, exact=exact)
 
 
 def _convolution(like: LinearMap, parts: Sequence[_Part]) -> LinearMap | None:
@@ -106,7 +111,8 @@ def _convolution(like: LinearMap, parts: Sequence[_Part]) -> LinearMap | None:
             return None
         kernels.append(conv.weight[of[:, 0] // size])
         starts.append(to[:, 0])
-    joined = first.with_weight(torch.cat(kernels)[torch.argsort(torch.cat(starts))])
+    exact = all(conv.exact for conv, _ in known)
+    joined = first.with_weight(torch.cat(kernels)[torch.argsort(torch.cat(starts))], exact=exact)
     return joined if movement is None else compose(joined, movement)
 
 

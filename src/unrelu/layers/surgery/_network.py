@@ -35,7 +35,7 @@ def append_to_network(network: Network, layer: ReLULayer, new: NewRows) -> Netwo
             (source, compose(linear, first) if source == layer.node else linear)
             for source, linear in value.terms
         )
-        return replace(value, terms=terms)
+        return replace(value, terms=terms, made=None)
 
     def changed(step: Step) -> Step:
         if step.name != layer.node:
@@ -46,6 +46,8 @@ def append_to_network(network: Network, layer: ReLULayer, new: NewRows) -> Netwo
             terms=((source, completed.linear),),
             offset=completed.bias,
             shape=(1, *shape),
+            rounded=completed.rounded,
+            made=None,
         )
         return replace(step, inputs=(inputs,), shape=(1, *shape))
 

@@ -66,10 +66,7 @@ def convolution_of(linear: LinearMap) -> tuple[Convolution, Reindex | None] | No
         return None
     zeros = movement.in_shape[0] - conv.in_shape[0]
     kernel = torch.nn.functional.pad(conv.weight, (0, 0) * (conv.weight.dim() - 2) + (0, zeros))
-    widened = Convolution(
-        kernel, movement.in_shape, stride=conv.stride, padding=conv.padding, dilation=conv.dilation
-    )
-    return widened, None
+    return conv.with_weight(kernel, in_shape=movement.in_shape), None
 
 
 def appended(layer: ReLULayer, new: NewRows) -> ReLULayer:
@@ -89,7 +86,8 @@ def appended(layer: ReLULayer, new: NewRows) -> ReLULayer:
             parts.append(part if sign > 0 else _negative(part))
             places = part.m // count
             offsets.append(sign * torch.from_numpy(new.bias[:count]).to(bias).repeat_interleave(places))
-    completed = ReLULayer(stacked(parts), name=layer.name, node=layer.node, source=layer.source)
+    names = {"name": layer.name, "node": layer.node, "source": layer.source}
+    completed = ReLULayer(stacked(parts), **names, rounded=layer.rounded)
     completed.bias = torch.cat(offsets)
     return completed
 
@@ -121,10 +119,7 @@ def _new_map(layer: ReLULayer, weight: np.ndarray) -> LinearMap:
     if known is None:
         return Dense(numbers, layer.in_shape)
     conv, movement = known
-    kernels = Convolution(
-        numbers, conv.in_shape, stride=conv.stride, padding=conv.padding, dilation=conv.dilation
-    )
-    return _behind(kernels, movement)
+    return _behind(conv.with_weight(numbers, groups=1, exact=True), movement)
 
 
 def _behind(conv: Convolution, movement: Reindex | None) -> LinearMap:

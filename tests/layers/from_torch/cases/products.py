@@ -69,6 +69,23 @@ def _():
     return Calls(lambda m, x: functional.relu(torch.einsum("bi,oi->bo", x, m.a)), a=weight(4, 5))
 
 
+@CASES.add("one matrix for every row", (4, 5), "w")
+def _():
+    def function(m, x):
+        return functional.relu(x.permute(1, 0, 2).bmm(m.w.expand(4, 5, 3)) @ m.w.mT)
+
+    return Calls(function, w=weight(5, 3))
+
+
+@CASES.add("a matrix a row", (4, 5), "b")
+def _():
+    def function(m, x):
+        rows = x.permute(1, 0, 2)
+        return functional.relu(rows.bmm(m.a) + m.b.bmm(rows.mT).mT)
+
+    return Calls(function, a=weight(4, 5, 3), b=weight(4, 3, 5))
+
+
 @CASES.add("tokens", (4, 5), "0 2")
 def _():
     return nn.Sequential(nn.Linear(5, 6), nn.ReLU(), nn.Linear(6, 3), nn.ReLU())
