@@ -145,7 +145,7 @@ def test_size_of_mnist():
     torch.manual_seed(0)
     layer, x = InjectiveLinear(784, 1568).eval().requires_grad_(False), torch.rand(100, 784)
     with torch.no_grad():
-        layer.basis.outer.add_(0.05 * torch.randn(784, 196))
+        layer.basis.outer.add_(0.05 * torch.randn_like(layer.basis.outer))
         layer.pair_bias.normal_(std=0.1)
     assert relative_error(layer, x, x.norm(dim=1)) < 2e-6
     assert layer.contains(layer.weight)

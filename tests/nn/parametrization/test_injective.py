@@ -8,42 +8,19 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.nn.utils import parametrize
 
 import unrelu
-from unrelu import Verdict
+from tests.nn.parametrization.training import bake, is_proved, trained
 from unrelu.errors import ArgumentError
 from unrelu.nn import InjectiveLinear, injective
 
 DTYPES = [torch.float32, torch.float64]
 
 
-def is_proved(layer: unrelu.ReLULayer) -> bool:
-    decision = unrelu.decide(layer)
-    return decision.verdict == Verdict.INJECTIVE and unrelu.verify(decision.certificate, layer).valid
-
-
 def model(dtype: torch.dtype = torch.float32, **options) -> nn.Sequential:
     torch.manual_seed(0)
     layer = injective(nn.Linear(5, 13, dtype=dtype), **options)
     return nn.Sequential(layer, nn.ReLU(), nn.Linear(13, 3, dtype=dtype))
-
-
-def trained(net: nn.Sequential, steps: int = 20) -> nn.Sequential:
-    optimizer = torch.optim.Adam(net.parameters(), lr=0.05)
-    dtype = net[2].weight.dtype
-    for _ in range(steps):
-        optimizer.zero_grad()
-        x = torch.randn(32, 5, dtype=dtype)
-        nn.functional.cross_entropy(net(x), torch.randint(3, (32,))).backward()
-        optimizer.step()
-    return net
-
-
-def bake(layer: nn.Module) -> nn.Module:
-    for name in ("weight", "bias"):
-        parametrize.remove_parametrizations(layer, name)
-    return layer
 
 
 @pytest.mark.parametrize("bias", [True, False])

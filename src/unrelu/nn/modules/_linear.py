@@ -45,7 +45,7 @@ class InjectiveLinear(ComputedWeight):
         condition: Bound of the condition number of ``B``, at least 1, where ``B`` is orthogonal. The bound
             holds whatever the parameters are.
         reflectors: Number of Householder reflectors in ``B``, at most ``n``: what can be learned against
-            time. By default all ``n`` of them up to 64, and then ``7 sqrt(n)``, at least 64.
+            time. By default all ``n`` of them up to 64, and then ``6 sqrt(n)``, at least 64.
 
     Raises:
         ArgumentError: If a size is below 1 or ``out_features < 2 in_features``, for then no such layer is
@@ -107,9 +107,11 @@ class InjectiveLinear(ComputedWeight):
         """Return ``W x + b`` for each row of ``x``, shape ``(..., m)``; a ReLU follows."""
         if not self.training:
             return nn.functional.linear(x, *self.affine())
-        z = self.scale * self.basis(x)
-        if self.pair_bias is not None:
-            z = z + self.pair_bias.to(z.dtype)  # autocast makes z narrower
+        z = self.basis(x)
+        if self.pair_bias is None:
+            z = self.scale * z
+        else:
+            z = torch.add(self.pair_bias.to(z.dtype), z, alpha=self.scale)  # autocast makes z narrower
         if not len(self.free):
             return torch.cat([z, -z], dim=-1)
         return torch.cat([z, -z, nn.functional.linear(x, self.free, self.free_bias)], dim=-1)

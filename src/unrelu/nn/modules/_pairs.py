@@ -13,7 +13,7 @@ from unrelu.errors import ArgumentError
 from unrelu.nn.modules._reflectors import reflect
 
 _ALL_UP_TO = 64
-_PER_ROOT = 7  # of sqrt(n): what does not depend on the batch then takes the same share of time for every n
+_PER_ROOT = 6  # of sqrt(n): what does not depend on the batch then takes the same share of time for every n
 
 
 @final
@@ -32,7 +32,7 @@ class Basis(nn.Module):
     Args:
         n: Number of rows and columns.
         condition: Bound of the condition number, at least 1.
-        reflectors: ``k``, at most ``n``. By default ``n`` up to 64, and then ``7 sqrt(n)``, at least 64.
+        reflectors: ``k``, at most ``n``. By default ``n`` up to 64, and then ``6 sqrt(n)``, at least 64.
         device: As in torch.
         dtype: As in torch.
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, TypeAlias, final
+
 import torch
+from torch.autograd import forward_ad
+
+Parts: TypeAlias = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 def reflect(reflectors: torch.Tensor, x: torch.Tensor, *, inverse: bool = False) -> torch.Tensor:
@@ -28,18 +34,78 @@ def reflect(reflectors: torch.Tensor, x: torch.Tensor, *, inverse: bool = False)
         >>> reflect(torch.tensor([[1.0], [1.0]]), torch.tensor([3.0, 5.0]))
         tensor([-5., -3.])
     """
-    device = x.device.type
+    with _without_autocast(x.device.type):
+        dtype = torch.promote_types(torch.promote_types(x.dtype, reflectors.dtype), torch.float32)
+        V, rows = reflectors.to(dtype), x.to(dtype).reshape(-1, x.shape[-1])
+        apply = _Reflection.apply if _is_only_recorded(V, rows) else _parts
+        reflected: torch.Tensor = apply(V, rows, inverse)[0]
+        return reflected.to(x.dtype).reshape(x.shape)
+
+
+def _without_autocast(device: str) -> AbstractContextManager[object]:
+    """Return a context without autocast."""
     if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
-        with torch.autocast(device, enabled=False):
-            return reflect(reflectors, x, inverse=inverse)
-    dtype = torch.promote_types(torch.promote_types(x.dtype, reflectors.dtype), torch.float32)
-    rows, reflectors = x.to(dtype).reshape(-1, x.shape[-1]), reflectors.to(dtype)
-    gram = reflectors.mT @ reflectors
-    squares = gram.diagonal()
-    triangle = gram.triu(1) + torch.where(squares > 0, squares / 2, 1).diag()
-    components = (rows @ reflectors).mT
-    if inverse:
-        solved = torch.linalg.solve_triangular(triangle.mT, components, upper=False)
-    else:
-        solved = torch.linalg.solve_triangular(triangle, components, upper=True)
-    return (rows - solved.mT @ reflectors.mT).to(x.dtype).reshape(x.shape)
+        return torch.autocast(device, enabled=False)
+    return nullcontext()
+
+
+def _is_only_recorded(*tensors: torch.Tensor) -> bool:
+    """Say whether derivatives are taken in reverse alone, and no code is transformed.
+
+    Torch compiles no function that has a derivative of its own in forward mode, and takes only the first
+    derivative of one in that mode: of a second one it says 0.
+    """
+    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+        return False
+    return all(forward_ad.unpack_dual(tensor).tangent is None for tensor in tensors)
+
+
+def _parts(V: torch.Tensor, x: torch.Tensor, inverse: bool) -> Parts:
+    """Return what becomes of the rows of ``x``, ``T``, and ``S = T^{-1} V^T x^T``, or ``T^{-T} V^T x^T``."""
+    triangle = V.mT @ V  # below the diagonal nothing reads it
+    squares = triangle.diagonal()
+    squares.mul_(0.5).add_(squares == 0)
+    solved = _solved(triangle, x @ V, inverse)
+    return torch.addmm(x, solved.mT, V.mT, alpha=-1), triangle, solved
+
+
+def _solved(triangle: torch.Tensor, rows: torch.Tensor, transposed: bool) -> torch.Tensor:
+    """Return ``T^{-1}``, or ``T^{-T}``, times the transpose of rows."""
+    if transposed:
+        return torch.linalg.solve_triangular(triangle.mT, rows.mT, upper=False)
+    return torch.linalg.solve_triangular(triangle, rows.mT, upper=True)
+
+
+@final
+class _Reflection(torch.autograd.Function):
+    """`_parts` with derivatives in closed form: half the products that those of its steps take.
+
+    What the derivatives use again is a result or an argument, so that they can be differentiated themselves.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, V: torch.Tensor, x: torch.Tensor, inverse: bool) -> Parts:
+        # Torch looks at the signature on every call where there is a `setup_context`: that takes long.
+        parts = _, triangle, solved = _parts(V, x, inverse)
+        ctx.inverse = inverse
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(V, x, triangle, solved)
+        return parts
+
+    @staticmethod
+    def backward(
+        ctx: Any, g: torch.Tensor | None, of_triangle: torch.Tensor | None, of_solved: torch.Tensor | None
+    ) -> tuple[torch.Tensor | None, torch.Tensor | None, None]:
+        V, x, triangle, solved = ctx.saved_tensors
+        with _without_autocast(V.device.type):
+            g = torch.zeros_like(x) if g is None else g
+            components = g @ V if of_solved is None else g @ V - of_solved.mT
+            back = _solved(triangle, components, not ctx.inverse)
+            of_x = torch.addmm(g, back.mT, V.mT, alpha=-1) if ctx.needs_input_grad[1] else None
+            if not ctx.needs_input_grad[0]:
+                return None, of_x, None
+            bent = solved @ back.mT if ctx.inverse else back @ solved.mT
+            if of_triangle is not None:
+                bent = bent + of_triangle
+            of_V = V @ (bent.triu() + bent.triu(1).mT)
+            return of_V.addmm_(g.mT, solved.mT, alpha=-1).addmm_(x.mT, back.mT, alpha=-1), of_x, None

@@ -19,19 +19,28 @@ Affine = TypeVar("Affine", nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 def injective(module: Affine, name: str = "weight", *, condition: float | None = None) -> Affine:
     r"""Register parametrizations under which ``relu(W x + b)`` is injective on R^n.
 
-    ``n`` rows of the weight are each followed by an opposite one, ``-d w`` to the bit with a power of two
-    ``d``, and the biases ``b``, ``c`` of two such rows satisfy ``c >= -d b``; all other rows are free. The
-    rows that are followed are an ordinary part of the parameter: with probability 1 they stay independent in
-    training. With ``condition`` they do in any case.
+    ``n`` rows of the weight are each followed by an opposite one, to the bit: they are ``p u`` and ``-q u``
+    with whole numbers ``0 < p <= q``, and the biases ``b``, ``c`` of two such rows satisfy ``p c >= -q b``;
+    all other rows are free. The rows that are followed are an ordinary part of the parameter: with
+    probability 1 they stay independent in training. With ``condition`` they do in any case.
 
     In a convolution channels take the place of rows: those that are followed have a window of taps that reads
     each input and outweighs their further taps, which are shrunk where need be; see
     `unrelu.nn.parametrization.PairedChannels`. It is injective on images of all sizes of which the window
     reads all inputs.
 
-    A weight of this form is kept to the bit, in whatever order the rows stand. In another one as few rows as
-    it takes are replaced, `unrelu.nn.parametrization.pairing` tells which, and biases of rows that follow
-    others are raised. The parameter stays the same object, so an optimiser need not be told.
+    A weight of this form is kept to the bit, in whatever order the rows stand and whatever their ratios. In
+    another one as few rows as it takes are replaced, `unrelu.nn.parametrization.pairing` tells which, and
+    biases of rows that follow others are raised. The parameter stays the same object, so an optimiser need
+    not be told.
+
+    Ratios stay as they are found. Where one is no power of two ``u`` has to have fewer binary digits than
+    the type, for both products to be exact, and in training it is rounded to them: 22 of the 24 digits of
+    float32 are left where ``q = 3``, 12 where ``q = 4001``. Ratios that came about by chance, as those of
+    two rows with a single entry, may leave no more than powers of two, which learn coarsely, and what is
+    said of independence and ``condition`` holds up to that rounding. The parametrization of the weight
+    shows as ``digits`` how many are left. Pairs of that kind are used only where those with powers of two do
+    not span R^n.
 
     ``torch.nn.utils.parametrize.remove_parametrizations(module, name)`` leaves the weight as it is at that
     time; the same with ``"bias"``. Do so before writing ONNX if ``condition`` is given or the layer is a

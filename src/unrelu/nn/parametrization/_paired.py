@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
-from typing import final
+from typing import Any, Self, final
 
 import torch
 from torch import nn
 
 from unrelu.arrays import to_tensor
 from unrelu.errors import ArgumentError
+from unrelu.nn.parametrization._multiples import Multiples
 from unrelu.nn.parametrization._pairing import Pairing, pairing
 
 
 class Paired(nn.Module, ABC):
-    r"""Parametrization of a weight of which some rows are ``-d`` times others, to the bit.
+    r"""Parametrization of a weight of which some rows are opposite to others, to the bit.
 
-    ``d`` is a power of two, so that the product is exact whatever the rows become.
+    They are ``p u`` and ``-q u`` with whole numbers ``p`` and ``q``, exact products whatever the rows become.
+    Where ``q / p`` is a power of two ``p`` is 1, and ``u`` any row. Elsewhere ``u`` has fewer binary digits
+    than the numbers of the type, as many as the larger one of ``p`` and ``q`` without its factors of 2 has,
+    and is rounded to them; gradients take that for the identity. With ``q = 3`` these are 22 of the 24 digits
+    of float32. Where ``p`` or ``q`` has nearly as many digits as the type, ``u`` learns as weights do that
+    are powers of two: `digits` tells how many are left.
 
     Args:
         rows: Number of rows, or output channels, of the weight.
@@ -25,8 +32,10 @@ class Paired(nn.Module, ABC):
 
     Attributes:
         source: For each row the one that it follows, its own number if none. Shape ``(rows,)``.
-        factor: ``-d`` for rows that follow another one, else 1. Shape ``(rows,)``.
+        factor: ``-q`` for rows that follow another one, ``p`` for those that are followed, else 1. Shape
+            ``(rows,)``.
         basis: Rows that are followed and span together. Shape ``(basis,)``.
+        multiples: The pairs whose ratio is no power of two.
     """
 
     source: torch.Tensor
@@ -39,6 +48,8 @@ class Paired(nn.Module, ABC):
         self.register_buffer("source", torch.arange(rows))
         self.register_buffer("factor", torch.ones(rows))
         self.register_buffer("basis", torch.arange(basis))
+        self.multiples = Multiples()
+        self.register_load_state_dict_post_hook(_after_loading)
 
     @abstractmethod
     def choose(self, weight: torch.Tensor) -> Pairing:
@@ -57,7 +68,8 @@ class Paired(nn.Module, ABC):
         """Return the weight with rows that follow others set by these."""
         weight = self.bounded(weight)
         factor = self.factor.to(weight.dtype).reshape(-1, *(1,) * (weight.dim() - 1))
-        return weight.index_select(0, self.source) * factor
+        made = weight.index_select(0, self.source) * factor
+        return self.multiples.place(made, weight) if self.multiples.pairs else made
 
     def right_inverse(self, weight: torch.Tensor) -> torch.Tensor:
         """Choose the rows that follow others, and return the weight with these set.
@@ -70,6 +82,7 @@ class Paired(nn.Module, ABC):
         self.source.copy_(torch.from_numpy(found.source))
         self.factor = torch.from_numpy(found.factor).to(weight)  # float32 would not hold all of float64's
         self.basis.copy_(torch.from_numpy(found.basis))
+        self.multiples.arrange(self.source, self.factor)
         made: torch.Tensor = self(weight)
         return made
 
@@ -79,17 +92,28 @@ class Paired(nn.Module, ABC):
         Raises:
             ArgumentError: As for `right_inverse`.
         """
-        kept = [buffer.clone() for buffer in self.buffers()]
-        try:
-            return torch.equal(self.right_inverse(weight), weight)
-        finally:
-            for buffer, value in zip(self.buffers(), kept, strict=True):
-                buffer.copy_(value)
+        return torch.equal(copy.deepcopy(self).right_inverse(weight), weight)
+
+    @property
+    def digits(self) -> int:
+        """How many binary digits the weights of each row have at least to learn with."""
+        return self.multiples.digits
+
+    def _apply(self, *arguments: Any, **options: Any) -> Self:
+        super()._apply(*arguments, **options)
+        self.multiples.arrange(self.source, self.factor)
+        return self
 
     def extra_repr(self) -> str:
         """Show how many rows follow others."""
         pairs = int((self.factor < 0).sum())
-        return f"rows={len(self.source)}, pairs={pairs}, condition={self.condition}"
+        return f"rows={len(self.source)}, pairs={pairs}, condition={self.condition}, digits={self.digits}"
+
+
+def _after_loading(module: nn.Module, incompatible: Any) -> None:
+    """Find the pairs that were loaded."""
+    if isinstance(module, Paired):
+        module.multiples.arrange(module.source, module.factor)
 
 
 @final
@@ -118,7 +142,8 @@ class PairedRows(Paired):
         shape = len(self.source), len(self.basis)
         if weight.shape != shape:
             raise ArgumentError(f"weight: expected shape {shape}, got {tuple(weight.shape)}")
-        return pairing(to_tensor(weight, "weight").cpu().numpy(), torch.finfo(weight.dtype).eps)
+        info = torch.finfo(weight.dtype)
+        return pairing(to_tensor(weight, "weight").cpu().numpy(), info.eps, largest=info.max)
 
     def bounded(self, weight: torch.Tensor) -> torch.Tensor:
         """Return the weight with small singular values of the basis raised where there is a bound."""
@@ -146,10 +171,10 @@ def raised(matrices: torch.Tensor, condition: float) -> torch.Tensor:
 
 @final
 class PairedBias(nn.Module):
-    """Parametrization of the bias beside `Paired`: for rows ``w``, ``-d w`` it keeps ``c >= -d b``.
+    """Parametrization of the bias beside `Paired`: for rows ``p u``, ``-q u`` it keeps ``p c >= -q b``.
 
-    So at every input one of the two rows is weakly active. ``max(c, -d b)`` takes the place of ``c``: a bias
-    that satisfies the inequality is kept to the bit.
+    So at every input one of the two rows is weakly active. ``-(q / p) b``, rounded up, takes the place of a
+    lower ``c``: a bias that satisfies the inequality, in rational arithmetic, is kept to the bit.
 
     Args:
         rows: The parametrization of the weight.
@@ -162,7 +187,9 @@ class PairedBias(nn.Module):
     def forward(self, bias: torch.Tensor) -> torch.Tensor:
         """Return the bias, raised where it has to be."""
         rows = self._rows[0]
-        return torch.maximum(bias, bias.index_select(0, rows.source) * rows.factor.to(bias.dtype))
+        factor = rows.factor.to(bias.dtype).clamp(max=1)
+        made = torch.maximum(bias, bias.index_select(0, rows.source) * factor)
+        return rows.multiples.raise_biases(made, bias) if rows.multiples.pairs else made
 
     def right_inverse(self, bias: torch.Tensor) -> torch.Tensor:
         """Return the bias, raised where it has to be.

@@ -79,19 +79,30 @@ class PairedChannels(Paired):
     def bounded(self, weight: torch.Tensor) -> torch.Tensor:
         """Return the weight with windows of the basis that outweigh its further taps."""
         geometry = self._geometry[0]
-        kernels = weight.index_select(0, self.basis).unflatten(0, (geometry.groups, -1))
-        windows, further = geometry.window_of(kernels), geometry.outside(kernels)
+        weight = self.multiples.rounded(weight)
+        kernels, windows, further = self._parts(weight)
         total = geometry.cell_norms(further.detach(), spectral_norm).sum(dim=1)
         sigma = torch.linalg.svdvals(windows.detach())
         holds = total <= self._room(sigma) * (1 + kernels[0, 0].numel() * torch.finfo(weight.dtype).eps)
+        shaped = (-1, *(1,) * (kernels.dim() - 1))
         if self.condition is not None:
-            windows = raised(windows, self.condition**0.5)
+            made = geometry.placed(raised(windows, self.condition**0.5)) + further
+            made = torch.where(holds.reshape(shaped), kernels, made)
+            weight = self.multiples.rounded(weight.index_copy(0, self.basis, made.flatten(0, 1)))
+            kernels, windows, further = self._parts(weight)
             sigma = torch.linalg.svdvals(windows.detach())
         room = (self._room(sigma) / torch.where(total > 0, total, 1)).clamp(0, 1)
-        shaped = (-1, *(1,) * (kernels.dim() - 1))
+        if self.multiples.pairs:
+            room = torch.exp2(torch.log2(room).floor())  # what has few digits keeps them
         made = geometry.placed(windows) + further * room.reshape(shaped)
         rows = torch.where(holds.reshape(shaped), kernels, made).flatten(0, 1)
         return weight.index_copy(0, self.basis, rows)
+
+    def _parts(self, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return the kernels of the basis in groups, their windows as matrices, and their further taps."""
+        geometry = self._geometry[0]
+        kernels = weight.index_select(0, self.basis).unflatten(0, (geometry.groups, -1))
+        return kernels, geometry.window_of(kernels), geometry.outside(kernels)
 
     def _room(self, sigma: torch.Tensor) -> torch.Tensor:
         """Return the norm that further taps may have beside windows with such singular values."""

@@ -9,16 +9,20 @@ import scipy.linalg
 import scipy.optimize
 
 from unrelu.errors import ArgumentError
-from unrelu.frames import DenseFrame
+from unrelu.nn.parametrization._opposites import Opposites, opposite_rows
 
 
 @dataclass(frozen=True, eq=False)
 class Pairing:
-    """Pairs of rows ``w_i`` and ``-d w_i``, with a power of two ``d >= 1``: so the product is exact.
+    """Pairs of rows ``p u`` and ``-q u`` with whole numbers ``0 < p <= q`` without common factor.
+
+    Where ``q / p`` is a power of two ``p`` is 1, and the second row ``-q`` times the first, to the bit
+    whatever the first one is.
 
     Attributes:
         source: For each row the one that it follows, its own number if none. Shape ``(m,)``, int64.
-        factor: ``-d`` for rows that follow another one, else 1. Shape ``(m,)``, float64.
+        factor: ``-q`` for rows that follow another one, ``p`` for those that are followed, else 1. Shape
+            ``(m,)``, float64.
         basis: Rows that are followed and span R^n, ascending. Shape ``(n,)``, int64.
         replaced: Number of rows that were not opposite to the one that they follow.
     """
@@ -29,12 +33,19 @@ class Pairing:
     replaced: int
 
 
-def pairing(weight: np.ndarray, precision: float, part: np.ndarray | None = None) -> Pairing:
+def pairing(
+    weight: np.ndarray,
+    precision: float,
+    part: np.ndarray | None = None,
+    *,
+    largest: float = float(np.finfo(np.float64).max),
+) -> Pairing:
     """Return pairs of rows that span R^n, changing as few rows as it takes.
 
-    Pairs that are there are used; where they span R^n they are all that is needed. Where they do not, further
-    rows are kept, chosen by a pivoted QR factorisation so that they are far from dependent, and as many of
-    the rest become their opposites: those that change least, in the sum of squares.
+    Pairs that are there are used, in rational arithmetic: first those whose ratio is a power of two, then
+    what others are needed. Where they do not span R^n, further rows are kept, chosen by a pivoted QR
+    factorisation so that they are far from dependent, and as many of the rest become their opposites: those
+    that change least, in the sum of squares.
 
     Args:
         weight: Finite numbers, shape ``(m, k)``.
@@ -42,6 +53,7 @@ def pairing(weight: np.ndarray, precision: float, part: np.ndarray | None = None
             distance to the span of others is below ``max(m, n)`` times that, relative to their norms.
         part: What of the rows has to span R^n, shape ``(m, n)``; the rows themselves by default. Rows of
             which it is a large part come first.
+        largest: Of the numbers that weights may be. Rows that differ more in length are no pair.
 
     Raises:
         ArgumentError: If ``m < 2 n``, or fewer than ``n`` rows are independent.
@@ -57,45 +69,47 @@ def pairing(weight: np.ndarray, precision: float, part: np.ndarray | None = None
     m, n = shares.shape
     if m < 2 * n:
         raise ArgumentError(f"weight: expected at least 2 n = {2 * n} rows for n = {n}, got {m}")
-    pairs = opposite_rows(weight)
-    spanning = pairs[_independent(shares[pairs[:, 0]], np.finfo(np.float64).eps)]
+    opposites = opposite_rows(weight, largest)
+    spanning = _spanning(opposites, shares)
     if len(spanning) == n:
-        return _paired(weight, pairs, np.sort(spanning[:, 0]))
-    pairs = spanning[np.argsort(spanning[:, 0])]
+        used = opposites.are_plain if opposites.are_plain[spanning].all() else spanning
+        return _paired(m, opposites.at(used), np.sort(opposites.rows[spanning, 0]))
+    opposites = opposites.at(np.sort(spanning))
+    pairs = opposites.rows
     rest = np.setdiff1d(np.arange(m), pairs)
-    basis = scipy.linalg.qr(shares[pairs[:, 0]].T, mode="economic")[0]
-    found = _independent(shares[rest] - (shares[rest] @ basis) @ basis.T, precision)
+    found = _independent(_apart(shares[rest], _orthonormal(shares[pairs[:, 0]])), precision)
     missing = n - len(pairs)
     if len(found) < missing:
         raise ArgumentError(f"weight: expected rank n = {n}, got {len(pairs) + len(found)} independent rows")
     kept = rest[np.sort(found[:missing])]
     others = np.setdiff1d(rest, kept)
     new = np.stack([kept, others[_nearest_opposites(weight, kept, others)]], axis=1)
-    return _paired(weight, pairs, np.sort(np.concatenate([pairs[:, 0], kept])), new)
+    return _paired(m, opposites, np.sort(np.concatenate([pairs[:, 0], kept])), new)
 
 
-def opposite_rows(weight: np.ndarray) -> np.ndarray:
-    """Return disjoint pairs of rows ``w_i``, ``-d w_i`` with ``d`` a power of two, ``i`` being the shorter.
+def _spanning(opposites: Opposites, shares: np.ndarray) -> np.ndarray:
+    """Return pairs whose rows span what all of them do, of those with a power of two as many as there are."""
+    chosen = np.zeros(0, dtype=np.int64)
+    basis = np.zeros((shares.shape[1], 0))
+    first = shares[opposites.rows[:, 0]]
+    for kind in (opposites.are_plain, ~opposites.are_plain):
+        candidates = np.flatnonzero(kind)
+        found = _independent(_apart(first[candidates], basis), np.finfo(np.float64).eps)
+        chosen = np.concatenate([chosen, candidates[found]])[: shares.shape[1]]
+        basis = _orthonormal(first[chosen])
+    return chosen
 
-    Args:
-        weight: Shape ``(m, k)``.
 
-    Returns:
-        Row numbers, shape ``(pairs, 2)``, int64.
-    """
-    lines = DenseFrame(weight).directions
-    first = np.take_along_axis(weight, (weight != 0).argmax(axis=1)[:, None], axis=1)[:, 0]
-    mantissa, exponent = np.frexp(np.abs(first))
-    alike: dict[tuple[int, float], dict[int, list[int]]] = {}
-    for row in np.flatnonzero(lines.line >= 0).tolist():
-        sides = alike.setdefault((int(lines.line[row]), float(mantissa[row])), {1: [], -1: []})
-        sides[int(lines.sign[row])].append(row)
-    pairs = [
-        sorted(pair, key=lambda row: (exponent[row], row))
-        for sides in alike.values()
-        for pair in zip(sides[1], sides[-1], strict=False)
-    ]
-    return np.array(sorted(pairs), dtype=np.int64).reshape(-1, 2)
+def _orthonormal(rows: np.ndarray) -> np.ndarray:
+    """Return an orthonormal basis of what independent rows span, as columns."""
+    return np.asarray(scipy.linalg.qr(rows.T, mode="economic")[0])
+
+
+def _apart(rows: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """Return what is orthogonal to an orthonormal basis; twice is enough (Kahan)."""
+    for _ in range(2):
+        rows = rows - (rows @ basis) @ basis.T
+    return rows
 
 
 def _shares(weight: np.ndarray, part: np.ndarray) -> np.ndarray:
@@ -124,13 +138,11 @@ def _nearest_opposites(weight: np.ndarray, kept: np.ndarray, others: np.ndarray)
     return np.asarray(scipy.optimize.linear_sum_assignment(changes)[1])
 
 
-def _paired(
-    weight: np.ndarray, pairs: np.ndarray, basis: np.ndarray, new: np.ndarray | None = None
-) -> Pairing:
+def _paired(m: int, opposites: Opposites, basis: np.ndarray, new: np.ndarray | None = None) -> Pairing:
     """Write pairs down that are there, and new ones."""
-    source, factor = np.arange(len(weight)), np.ones(len(weight))
-    size = np.abs(weight).max(axis=1)
-    source[pairs[:, 1]], factor[pairs[:, 1]] = pairs[:, 0], -size[pairs[:, 1]] / size[pairs[:, 0]]
+    source, factor = np.arange(m), np.ones(m)
+    source[opposites.rows[:, 1]] = opposites.rows[:, 0]
+    factor[opposites.rows] = opposites.multiples * [1, -1]
     if new is None:
         return Pairing(source, factor, basis, 0)
     source[new[:, 1]], factor[new[:, 1]] = new[:, 0], -1.0

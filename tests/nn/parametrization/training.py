@@ -1,0 +1,33 @@
+"""What is done with layers that are to stay injective."""
+
+import torch
+from torch import nn
+from torch.nn.utils import parametrize
+
+import unrelu
+from unrelu import Verdict
+
+
+def is_proved(layer: unrelu.ReLULayer) -> bool:
+    """Say whether a layer is decided to be injective, with a certificate that verifies."""
+    decision = unrelu.decide(layer)
+    return decision.verdict == Verdict.INJECTIVE and unrelu.verify(decision.certificate, layer).valid
+
+
+def trained(net: nn.Sequential, steps: int = 20) -> nn.Sequential:
+    """Train a layer with a ReLU and a linear layer behind it on random labels."""
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.05)
+    n, labels, dtype = net[0].in_features, net[2].out_features, net[2].weight.dtype
+    for _ in range(steps):
+        optimizer.zero_grad()
+        x = torch.randn(32, n, dtype=dtype)
+        nn.functional.cross_entropy(net(x), torch.randint(labels, (32,))).backward()
+        optimizer.step()
+    return net
+
+
+def bake(layer: nn.Module) -> nn.Module:
+    """Leave weight and bias as they are now."""
+    for name in ("weight", "bias"):
+        parametrize.remove_parametrizations(layer, name)
+    return layer
