@@ -14,16 +14,8 @@ from unrelu.certificates import from_json
 from unrelu.nn import complete
 
 DOMAINS = {"space": Space(), "box": Box(-1, 1), "orthant": Orthant(), "ball": Ball(0.0, 1.0)}
-# Rows that span by their last bits alone give no way back, and windows that skip entries cannot be completed.
-HOPELESS = {
-    "rank_deficient_rounded",
-    "subnormal_rows",
-    "uneven_columns",
-    "one_ulp_apart",
-    "nearly_dependent",
-    "overflowing",
-}
-SOUND = [name for name in RECIPES if name not in HOPELESS | {"strided"}]
+# Outputs below the normal range give nothing back, and windows that skip entries cannot be completed.
+SOUND = [name for name in RECIPES if name not in {"subnormal_rows", "strided"}]
 
 
 def inside(points: np.ndarray, domain) -> np.ndarray:
@@ -40,8 +32,9 @@ def test_singular_layers(name, domain):
     (layer,) = done.layers
     assert verify(from_json(done.certificate.to_json()), done.model).valid
     assert verify(done.certificate).grade == layer.grade
-    assert layer.added == layer.partners + 2 * layer.pairs + layer.always
-    assert layer.added <= rows_for_pairs(recipe.weight, recipe.bias)
+    assert layer.added == layer.partners + 2 * layer.pairs + layer.always and layer.condition < 1e4
+    # Rows that differ by 1e-300 are opposite to the twin.
+    assert layer.added <= rows_for_pairs(recipe.weight, recipe.bias) + (name == "overflowing")
     if domain == "box":
         assert layer.added <= layer.n
     assert torch.equal(done.model.dense()[: layer.before], recipe.layer.dense())
@@ -73,6 +66,47 @@ def test_any_layer(seed, n, m):
     assert np.allclose(done.inverse(done.model.apply(x)), x, rtol=0, atol=1e-9)
     again = complete(done.model)
     assert again.layers[0].added == 0
+
+
+LAST_DIGITS = ["rank_deficient_rounded", "one_ulp_apart", "nearly_dependent", "uneven_columns"]
+
+
+@pytest.mark.parametrize("name", LAST_DIGITS)
+def test_layers_that_are_injective_by_their_last_digits(name):
+    """They are completed unless such a condition is allowed, which is then told."""
+    layer = RECIPES[name]().layer
+    (kept,) = complete(layer, domain=Box(-1, 1), condition=np.inf, time_limit=0.5).layers
+    (done,) = complete(layer, domain=Box(-1, 1), time_limit=0.5).layers
+    if kept.added == 0:
+        assert kept.condition > 1e7 and done.added > 0
+    assert done.condition < 1e3
+
+
+@pytest.mark.parametrize("domain", ["space", "box"])
+def test_rows_of_their_own_in_place_of_partners(rng, domain):
+    """The stricter the condition, the fewer nearly dependent rows are relied on."""
+    basis = np.linalg.qr(rng.standard_normal((12, 12)))[0]
+    layer = ReLULayer(basis * np.logspace(0, -5, 12) @ rng.standard_normal((12, 12)))
+    done = [complete(layer, domain=DOMAINS[domain], condition=limit).layers[0] for limit in (1e7, 1e3, 30.0)]
+    partners, conditions = ([getattr(entry, name) for entry in done] for name in ("partners", "condition"))
+    assert partners[0] >= partners[1] >= partners[2] and conditions[0] > conditions[2]
+    assert all(entry.condition <= limit for entry, limit in zip(done, (1e7, 1e3, 30.0), strict=True))
+    assert all(verify(entry.certificate).grade == "exact" for entry in done)
+
+
+def test_the_condition_is_what_the_regions_say(rng):
+    """Of small layers the largest quotient over many points is near it, and scaled rows have the same."""
+    angles = 2 * np.pi * (np.arange(9) + 0.5 * rng.random(9)) / 9
+    unit = np.column_stack([np.cos(angles), np.sin(angles)])
+    weight = unit * rng.uniform(1, 5, (9, 1))
+    (layer,) = complete(ReLULayer(weight)).layers
+    least = min(
+        np.linalg.svd(unit[unit @ x > 0], compute_uv=False)[-1] for x in rng.standard_normal((2000, 2))
+    )
+    assert layer.added == 0
+    assert layer.condition == pytest.approx(np.linalg.norm(unit, 2) / least, rel=1e-3)
+    scaled = ReLULayer(weight * np.exp2(rng.integers(-300, 300, (9, 1))))
+    assert complete(scaled).layers[0].condition == pytest.approx(layer.condition)
 
 
 def test_small_layers_need_fewer_rows(rng):
@@ -157,7 +191,8 @@ def test_an_input_that_is_alone_by_rows_at_0():
     """No row is active at the origin, which is the only input with its output: nothing is appended for it."""
     layer = ReLULayer(np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]]))
     done = complete(layer, data=np.zeros((1, 2)))
-    assert (done.layers[0].added, done.layers[0].radius, done.certificate) == (0, 0.0, None)
+    assert (done.layers[0].added, done.layers[0].radius, done.layers[0].reason) == (0, 0.0, "")
+    assert len(done.certificate.cones) == 1 and verify(done.certificate, done.model).grade == "exact"
     within = complete(layer, data=np.zeros((1, 2)), radius=0.1)
     assert within.layers[0].added == 2 and verify(within.certificate).valid
 

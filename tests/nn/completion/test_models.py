@@ -147,6 +147,8 @@ def test_layers_that_cannot_be_completed_are_skipped():
         ({"radius": -1.0}, "radius: expected"),
         ({"radius": np.nan}, "radius: expected"),
         ({"time_limit": 0.0}, "time_limit: expected"),
+        ({"condition": 1.0}, "condition: expected a number above 1, got 1.0"),
+        ({"condition": np.nan}, "condition: expected"),
         ({"data": np.zeros((0, 5))}, "data: expected at least one sample"),
         ({"data": np.zeros((3, 4))}, "data: expected an array of shape"),
         ({"data": np.full((3, 5), np.nan)}, "data: expected finite"),

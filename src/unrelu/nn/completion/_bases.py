@@ -7,7 +7,7 @@ import scipy.linalg
 
 from unrelu.frames._scaling import near_one, row_norms, scaled_rows
 
-_DEPENDENT = 1e-7  # of a unit vector: what is left of it outside of the span of others counts as nothing
+DEPENDENT = 1e-7  # of a unit vector: what is left of it outside of the span of others counts as nothing
 
 
 def unit_rows(matrix: np.ndarray) -> np.ndarray:
@@ -17,12 +17,15 @@ def unit_rows(matrix: np.ndarray) -> np.ndarray:
     return scaled / np.where(norms > 0, norms, 1.0)[:, None]
 
 
-def independent_rows(unit: np.ndarray, groups: list[np.ndarray]) -> list[np.ndarray]:
+def independent_rows(
+    unit: np.ndarray, groups: list[np.ndarray], least: float = DEPENDENT
+) -> list[np.ndarray]:
     """Choose from groups of rows, one group after the other, as many independent ones as there are.
 
     Args:
         unit: Rows of norm 1 or 0, shape ``(m, n)``.
         groups: Row numbers; what an earlier group spans needs no row of a later one.
+        least: How far a row has to be from the span of those before it.
 
     Returns:
         The rows chosen from each group, each far from the span of those before it.
@@ -35,7 +38,7 @@ def independent_rows(unit: np.ndarray, groups: list[np.ndarray]) -> list[np.ndar
         kept = np.zeros(0, dtype=np.int64)
         if left.size:
             q, r, order = scipy.linalg.qr(left.T, mode="economic", pivoting=True)
-            rank = int((np.abs(np.diagonal(r)) > _DEPENDENT).sum())
+            rank = int((np.abs(np.diagonal(r)) > least).sum())
             kept, basis = order[:rank], np.vstack([basis, q.T[:rank]])
         chosen.append(group[kept])
     return chosen

@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from unrelu.arrays import Array, flatten_samples, to_tensor
-from unrelu.certificates import certify_singletons
 from unrelu.domains import Ball, Box, Domain, Orthant, Space
 from unrelu.errors import ArgumentError, ModelError
-from unrelu.injectivity import Verdict, decide
-from unrelu.injectivity._layer import domain_record
-from unrelu.layers import Dense, Skipped
-from unrelu.layers.surgery import convolution_of, editable
-from unrelu.nn.completion._convolution import plan_convolution
+from unrelu.layers import Skipped
+from unrelu.layers.surgery import editable
 from unrelu.nn.completion._data import rows_for_data
-from unrelu.nn.completion._dense import plan_dense
-from unrelu.nn.completion._fewer import fewer_rows
-from unrelu.nn.completion._plan import certified
+from unrelu.nn.completion._domain import Wanted, complete_on_domain
+from unrelu.nn.completion._points import PointsProof, deadline_after
 from unrelu.nn.completion._result import CompletedLayer, Completion
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from unrelu.layers import Network, ReLULayer
+    from unrelu.layers import Network
     from unrelu.layers.surgery import Editable
-    from unrelu.nn.completion._plan import Plan
 
-_ENTRIES = 1 << 25  # of the matrix of a dense layer and its completion
+_SECONDS = 10.0  # to decide a layer, if no other limit is given
 
 
 def complete(
@@ -40,15 +35,17 @@ def complete(
     data: Array | None = None,
     domain: Domain | None = None,
     radius: float = 0.0,
-    time_limit: float = 10.0,
+    condition: float = 1e7,
+    time_limit: float | None = None,
+    progress: bool = False,
 ) -> Completion:
     """Append rows to layers of a trained model until they are injective; predictions stay bit for bit.
 
     On R^n the rows of a basis of the row space get partners, ``-(w x + b)`` beside ``w x + b``, unless they
     have them already, and what the layer does not see at all gets pairs of its own: at most ``2 n - rank W``
     rows. On a box or a ball rows that are active everywhere take the place of pairs: at most ``n`` rows. For
-    a convolution whole channels are appended. A layer that `unrelu.decide` proves injective gets none; for
-    layers of up to 8 inputs rows are left out as long as it still does.
+    a convolution whole channels are appended. A layer that `unrelu.decide` proves injective gets none, unless
+    it is so by its last digits alone; for up to 8 inputs rows are left out as long as it still does.
 
     With ``data`` the layers become injective at the data alone: each sample gets a singleton preimage, and so
     does everything within ``radius`` of it, by as many rows as the worst sample lacks dimensions: no
@@ -58,7 +55,7 @@ def complete(
     same numbers as before: the new rows have outgoing weights 0, which the traced network holds as such.
 
     Several layers are completed one after the other. A later one has all rows of the one before as inputs, so
-    that the last completed layer's activations still tell the input.
+    that the last completed layer's activations still tell the input: see `Completion.encoder`.
 
     Args:
         model: An ``nn.Module`` that `torch.fx` can take the graph of, the path of an ``.onnx`` file, a
@@ -70,10 +67,17 @@ def complete(
             Of several layers it is meant for the first; inputs of later ones are then taken to be at least 0.
             Data must lie in it.
         radius: With data: Euclidean, in the units of each layer's inputs.
-        time_limit: Seconds for `unrelu.decide`, for each layer.
+        condition: On a domain: how many times larger than those of the activations relative errors of the
+            input may be, about, rows taken at norm 1; see `CompletedLayer.condition`. An injective layer
+            beyond it is completed, and dense layers get rows of their own in place of partners as long as
+            these are nearly dependent.
+        time_limit: Seconds for each layer: for `unrelu.decide`, 10 when ``None``; with data for the
+            certificate, as many as it takes when ``None``. What is not proved by then has no certificate.
+        progress: Whether to show on standard error how many samples have been proved.
 
     Returns:
-        The completed model, the way back, and a certificate for each layer.
+        The completed model, the way back, and a certificate for each layer. Ctrl-C while a certificate at
+        data is made leaves that layer without one, and later ones as they are.
 
     Raises:
         ArgumentError: If the model or the domain is of another kind, a layer is not there, or an argument is
@@ -91,19 +95,24 @@ def complete(
         >>> unrelu.decide(unrelu.trace(done.model, x[:1])["0"]).verdict
         <Verdict.INJECTIVE: 'injective'>
     """
-    within = _checked(domain, radius, time_limit)
+    within = _checked(domain, radius, condition, time_limit)
     given = editable(model, data[:1] if example_input is None and data is not None else example_input)
     subject = given
     samples = None if data is None else _samples(subject.network, data, within)
     done: list[CompletedLayer] = []
     skipped: list[Skipped] = []
     for position in _positions(subject.network, layers):
+        if done and done[-1].interrupted:
+            skipped.append(Skipped(subject.network[position].node, "ReLU", "interrupted before this layer"))
+            continue
         try:
             if samples is None:
                 place = within if not done or isinstance(within, Space) else Orthant()
-                subject, completed = _on_domain(subject, position, place, time_limit)
+                wanted = Wanted(place, condition, time_limit or _SECONDS)
+                subject, completed = complete_on_domain(subject, position, wanted)
             else:
-                subject, completed = _at_data(subject, position, samples, radius)
+                deadline = deadline_after(time_limit)
+                subject, completed = _at_data(subject, position, samples, radius, deadline, progress)
         except ModelError as error:
             if layers is not None:
                 raise
@@ -116,17 +125,19 @@ def complete(
     return Completion(given, subject, tuple(done), tuple(skipped))
 
 
-def _checked(domain: Domain | None, radius: float, time_limit: float) -> Domain:
+def _checked(domain: Domain | None, radius: float, condition: float, time_limit: float | None) -> Domain:
     """Return the domain, R^n for ``None``.
 
     Raises:
         ArgumentError: If it is of another kind than those of which rows can be active everywhere, or a number
             is out of its range.
     """
-    if not 0 < time_limit < math.inf:
+    if time_limit is not None and not 0 < time_limit < math.inf:
         raise ArgumentError(f"time_limit: expected a positive number of seconds, got {time_limit!r}")
     if not 0 <= radius < math.inf:
         raise ArgumentError(f"radius: expected a finite number of at least 0, got {radius!r}")
+    if not condition > 1:
+        raise ArgumentError(f"condition: expected a number above 1, got {condition!r}")
     if domain is not None and not isinstance(domain, Space | Box | Orthant | Ball):
         raise ArgumentError(f"domain: expected Space, Box, Orthant or Ball, got {domain!r}")
     return Space() if domain is None else domain
@@ -162,32 +173,13 @@ def _positions(network: Network, layers: Sequence[str] | str | None) -> list[int
     return sorted(positions)
 
 
-def _on_domain(
-    subject: Editable, position: int, domain: Domain, time_limit: float
-) -> tuple[Editable, CompletedLayer]:
-    """Complete one layer of a model on a domain; one that is injective stays as it is."""
-    layer = subject.network[position]
-    decision = decide(layer, domain, time_limit=time_limit, assume_general_position=False)
-    if decision.verdict == Verdict.INJECTIVE:
-        return subject, CompletedLayer.of(layer, layer, None, domain, decision.certificate)
-    plan = _plan(layer, domain)
-    fewer = fewer_rows(layer, domain, plan.new)
-    if fewer is not None:
-        changed = subject.append(layer, fewer)
-        completed = changed.network[position]
-        decision = decide(completed, domain, time_limit=time_limit, assume_general_position=False)
-        if decision.verdict == Verdict.INJECTIVE:
-            return changed, CompletedLayer.of(layer, completed, fewer, domain, decision.certificate)
-    changed = subject.append(layer, plan.new)
-    completed = changed.network[position]
-    proof = certified(plan, layer, completed, domain_record(domain, layer.n))
-    if proof is None:
-        raise ModelError(f"layer {layer.name!r}: rows were appended, but it is not proved to be injective")
-    return changed, CompletedLayer.of(layer, completed, plan.new, domain, proof)
-
-
 def _at_data(
-    subject: Editable, position: int, samples: torch.Tensor, radius: float
+    subject: Editable,
+    position: int,
+    samples: torch.Tensor,
+    radius: float,
+    deadline: float,
+    progress: bool,
 ) -> tuple[Editable, CompletedLayer]:
     """Complete one layer of a model at the samples of its input."""
     layer = subject.network[position]
@@ -195,19 +187,7 @@ def _at_data(
     new, reached = rows_for_data(layer, inputs, radius)
     changed = subject if new is None else subject.append(layer, new)
     completed = changed.network[position]
-    proof = certify_singletons(completed.record(), inputs.double().cpu().numpy(), radius)
-    return changed, CompletedLayer.of(layer, completed, new, Space(), proof, reached)
-
-
-def _plan(layer: ReLULayer, domain: Domain) -> Plan:
-    known = domain_record(domain, layer.n)
-    convolution = convolution_of(layer.linear)
-    if convolution is not None:
-        return plan_convolution(layer, convolution[0], known)
-    if len(layer.out_shape) > 1 and not isinstance(layer.linear, Dense):
-        raise ModelError(f"layer {layer.name!r}: expected a dense layer or one convolution, got several maps")
-    if layer.n * (layer.m + 2 * layer.n) > _ENTRIES:
-        raise ModelError(
-            f"layer {layer.name!r}: {layer.n} inputs are too many for a dense layer's completion"
-        )
-    return plan_dense(layer, known)
+    proof = PointsProof(completed, inputs, radius)
+    proof.search(deadline, progress)
+    done = CompletedLayer.of(layer, completed, new, Space(), proof.certificate, reached)
+    return changed, replace(done, reason=proof.reason, interrupted=proof.interrupted)

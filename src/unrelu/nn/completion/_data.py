@@ -22,6 +22,7 @@ from unrelu.nn.completion._dense import above, single, typical_norm
 from unrelu.preimage import preimages
 
 if TYPE_CHECKING:
+    from unrelu.frames import PointAnalysis
     from unrelu.layers import LinearMap
 
 _SLACK = 1 / 16  # of the spread of the data along a row: how far beyond the radius it stays active
@@ -43,15 +44,20 @@ def rows_for_data(layer: ReLULayer, X: torch.Tensor, radius: float) -> tuple[New
         ModelError: If the proof does not succeed for every input.
     """
     layer = layer.to(device="cpu", dtype=torch.float64)
-    reached = _least_radius(layer, X)
+    found = analyse_points(layer, X)
+    reached = _least_radius(layer, X, found)
     if _is_enough(reached, radius):
         return None, reached
+    if radius > 0:
+        margin = ReLULayer(layer.linear, layer.bias - radius * layer.row_norms() * (1 + 1e-12))
+        found = analyse_points(margin, X)
     conv = convolution_of(layer.linear)
     places = 1 if conv is None else layer.m // layer.out_shape[0]
-    count = -(-_missing(layer, X, radius) // places)
+    count = -(-_missing(found) // places)
     for extra in range(_TRIES):
         new = _active_rows(layer, X, radius, count + extra)
-        reached = _least_radius(appended(layer, new), X)
+        completed = appended(layer, new)
+        reached = _least_radius(completed, X, analyse_points(completed, X))
         if _is_enough(reached, radius):
             return new, reached
     raise ModelError(
@@ -60,10 +66,14 @@ def rows_for_data(layer: ReLULayer, X: torch.Tensor, radius: float) -> tuple[New
     )
 
 
-def _least_radius(layer: ReLULayer, X: torch.Tensor) -> float:
+def _least_radius(layer: ReLULayer, X: torch.Tensor, found: PointAnalysis) -> float:
     """Return the least certified radius, -1 where an input is not proved to be the only one."""
-    found = preimages(layer, X)
-    return float(found.radii.min()) if (found.kinds == "singleton").all() else -1.0
+    if (found.singleton == 0).any():
+        return -1.0
+    open_ones = np.flatnonzero(found.singleton < 0)
+    if len(open_ones) and (preimages(layer, X[open_ones]).kinds != "singleton").any():
+        return -1.0
+    return float(found.radius.min())
 
 
 def _is_enough(reached: float, radius: float) -> bool:
@@ -71,11 +81,9 @@ def _is_enough(reached: float, radius: float) -> bool:
     return reached > radius or reached == radius == 0
 
 
-def _missing(layer: ReLULayer, X: torch.Tensor, radius: float) -> int:
-    """Return how many dimensions the rows active within the radius leave open, at the worst input."""
-    margin = ReLULayer(layer.linear, layer.bias - radius * layer.row_norms() * (1 + 1e-12))
-    ranks = analyse_points(margin, X).rank
-    return max(layer.n - int(np.where(ranks < 0, 0, ranks).min()), 1)
+def _missing(found: PointAnalysis) -> int:
+    """Return how many dimensions the active rows leave open, at the worst input."""
+    return max(found.n - int(np.where(found.rank < 0, 0, found.rank).min()), 1)
 
 
 def _active_rows(layer: ReLULayer, X: torch.Tensor, radius: float, count: int) -> NewRows:

@@ -16,6 +16,7 @@ from unrelu.frames._scaling import row_norms
 from unrelu.injectivity._lines import opposite_pairs
 from unrelu.layers.surgery import NewRows
 from unrelu.nn.completion._bases import (
+    DEPENDENT,
     free_columns,
     independent_rows,
     orthogonal_complement,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 _LARGEST = 2.0**60  # of the scale of new rows: float32 holds them and their biases
 
 
-def plan_dense(layer: ReLULayer, domain: DomainRecord) -> Plan:
+def plan_dense(layer: ReLULayer, domain: DomainRecord, least: float = DEPENDENT) -> Plan:
     """Plan rows that make a dense layer injective on a domain.
 
     One row of each opposite pair and the rows that are always active come for nothing. Other rows of the
@@ -40,6 +41,7 @@ def plan_dense(layer: ReLULayer, domain: DomainRecord) -> Plan:
     Args:
         layer: The layer.
         domain: R^n, a box, the orthant or a ball.
+        least: Of a row's norm: rows that are nearer to the span of others are not relied on.
     """
     matrix = layer.dense().double().cpu().numpy()
     record = layer.record()
@@ -48,7 +50,7 @@ def plan_dense(layer: ReLULayer, domain: DomainRecord) -> Plan:
     unit = unit_rows(matrix)
     given = np.concatenate([always, pairs[:, 0]])
     others = np.setdiff1d(np.arange(layer.m), given)
-    free, partners = independent_rows(unit, [given, others])
+    free, partners = independent_rows(unit, [given, others], least)
     scale = typical_norm(matrix)
     weight, bias, mirrored = _missing(unit[np.concatenate([free, partners])], domain, scale)
     return Plan(NewRows(np.sort(partners), weight, bias, mirrored), pairs, always)

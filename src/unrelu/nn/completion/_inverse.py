@@ -24,8 +24,9 @@ class PairInverse:
     """Solves for the input of a layer whose pairs of opposite rows, and rows always active, span R^n.
 
     Of a pair ``(w, b)``, ``(-d w, c)`` the outputs tell ``w · x``: it is ``y_i - b`` where the first is
-    active, and ``(c - y_j) / d`` elsewhere. So the input is that of ``B x = z`` with the first rows of all
-    pairs and the rows that are always active, which the same factors solve for every output.
+    active, and ``(c - y_j) / d`` where the second is. The larger of ``y_i`` and ``y_j / d`` is believed, so
+    that rounding does not make a row active that is not. So the input is that of ``B x = z`` with the first
+    rows of all pairs and the rows that are always active, which the same factors solve for every output.
     """
 
     def __init__(self, proof: StructureCertificate, layer: LayerRecord) -> None:
@@ -43,7 +44,7 @@ class PairInverse:
         """Return inputs for outputs of shape ``(batch, m)``, in float64."""
         up, down = y[:, self._first], y[:, self._second]
         below = (self._bias[self._second] - down) / self._ratio
-        pairs = np.where(up > 0, up - self._bias[self._first], below)
+        pairs = np.where(up > down / self._ratio, up - self._bias[self._first], below)
         z = (np.hstack([pairs, y[:, self._always] - self._bias[self._always]]) * self._scale).T
         x = self._solve(z)
         for _ in range(_REFINEMENTS):

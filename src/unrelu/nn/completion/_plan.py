@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unrelu.certificates import StructureCertificate, verify
+from unrelu.certificates import StructureCertificate
 
 if TYPE_CHECKING:
     from unrelu.certificates import DomainRecord
@@ -30,10 +30,10 @@ class Plan:
     always: np.ndarray
 
 
-def certified(
+def structure(
     plan: Plan, layer: ReLULayer, completed: ReLULayer, domain: DomainRecord
-) -> StructureCertificate | None:
-    """Return the proof that a completed layer is injective, ``None`` if it does not hold.
+) -> StructureCertificate:
+    """Return why a completed layer is injective; it is still to be verified.
 
     Args:
         plan: What was appended.
@@ -49,8 +49,7 @@ def certified(
     count, mirrored = len(new.weight) * places, new.pairs * places
     pairs.append(np.column_stack([first + np.arange(mirrored), first + count + np.arange(mirrored)]))
     always = np.concatenate([plan.always, first + np.arange(mirrored, count)])
-    found = StructureCertificate(completed.record(), domain, np.concatenate(pairs), always)
-    return found if verify(found).valid else None
+    return StructureCertificate(completed.record(), domain, np.concatenate(pairs), always)
 
 
 def _rows(channels: np.ndarray, places: int) -> np.ndarray:

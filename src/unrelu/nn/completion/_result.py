@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from unrelu.arrays import Array, flatten_samples, like, to_tensor
@@ -10,10 +12,11 @@ from unrelu.certificates import StructureCertificate
 from unrelu.domains import Domain, Space
 from unrelu.errors import ArgumentError
 from unrelu.inverse import invert
+from unrelu.nn.completion._encoder import composed, onnx_up_to, up_to
 from unrelu.nn.completion._inverse import PairInverse
 
 if TYPE_CHECKING:
-    from unrelu.certificates import SingletonsCertificate
+    from unrelu.certificates import NetworkInjectivityCertificate, SingletonsCertificate
     from unrelu.injectivity._verdict import Proof
     from unrelu.layers import Network, ReLULayer, Skipped
     from unrelu.layers.surgery import Editable, NewRows
@@ -36,9 +39,15 @@ class CompletedLayer:
         layer: The completed layer, as it was read from the completed model.
         domain: Where its inputs may lie.
         certificate: That it is injective on the domain. With data a `SingletonsCertificate` of the layer's
-            inputs at them, with the radius asked for; ``None`` where with a radius of 0 an input is the only
-            one because of rows that are 0 at it, not of strictly active ones.
+            inputs at them, with the radius asked for; ``None`` where that took too long.
         radius: With data: the least certified radius around them; 0 otherwise.
+        condition: On a domain: estimated, how many times larger relative errors of the input may be than
+            those of the activations: the largest singular value of all rows, taken at norm 1, over the least
+            one of the rows that are active somewhere. For layers of more than 16 inputs that nothing was
+            appended to it may be larger. Infinite from about 1e16 on; NaN where it was not estimated: with
+            data, and for more than 4096 inputs.
+        reason: Why there is no certificate; empty where there is one.
+        interrupted: Whether that is because of Ctrl-C.
     """
 
     name: str
@@ -52,6 +61,9 @@ class CompletedLayer:
     domain: Domain
     certificate: LayerProof | None = field(repr=False)
     radius: float = 0.0
+    condition: float = math.nan
+    reason: str = ""
+    interrupted: bool = False
 
     @classmethod
     def of(
@@ -137,6 +149,47 @@ class Completion:
                 "layers[k].certificate"
             )
         return self.layers[0].certificate
+
+    @cached_property
+    def encoder(self) -> Network:
+        """The network up to the last completed layer, whose output is that of all rows of this layer."""
+        return up_to(self.network, self.layers[-1].layer)
+
+    @property
+    def condition(self) -> float:
+        """The product of the layers' conditions: about how many times errors may grow through all of them."""
+        return math.prod(layer.condition for layer in self.layers)
+
+    @property
+    def encoder_model(self) -> Any:
+        """The same as an ``onnx.ModelProto``, for a model that was an ONNX file.
+
+        Raises:
+            ArgumentError: If it was none.
+        """
+        if type(self.model).__name__ != "ModelProto":
+            raise ArgumentError(f"model: expected an ONNX model, got {type(self.model).__name__}")
+        return onnx_up_to(self.model, self.layers[-1].layer)
+
+    @cached_property
+    def encoder_certificate(self) -> NetworkInjectivityCertificate | None:
+        """The proof that `encoder` is injective, where the proofs of its layers make one.
+
+        It has to be a chain all of whose layers were completed, or needed no rows, on a domain.
+        """
+        return composed(self.encoder, self._proofs)
+
+    @cached_property
+    def network_certificate(self) -> NetworkInjectivityCertificate | None:
+        """The same for `network`, whose own output reads old rows alone.
+
+        There mostly is none, unless no rows were needed.
+        """
+        return composed(self.network, self._proofs)
+
+    @property
+    def _proofs(self) -> dict[str, LayerProof | None]:
+        return {layer.name: layer.certificate for layer in self.layers}
 
     def __getitem__(self, name: str | None) -> CompletedLayer:
         """Return a completed layer by name; the first one for ``None``.
