@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 import zlib
 from dataclasses import replace
 
@@ -99,6 +100,24 @@ def test_scales(factor, rng):
         assert verify(one).grade == "exact"
 
 
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 10**6))
+def test_margins_at_any_scale(seed):
+    """Rows, points, offsets and radii near the ends of the range, and values that cancel but for a digit."""
+    rng = np.random.default_rng(seed)
+    n, powers = int(rng.integers(1, 4)), rng.integers(-1040, 900, 4)
+    weight = np.ldexp(rng.integers(-3, 4, (6, n)) + 0.5 * rng.random((6, n)), powers[0])
+    points = np.ldexp(rng.integers(-3, 4, (3, n)) + rng.integers(0, 2) * rng.random((3, n)), powers[1])
+    with np.errstate(all="ignore"):
+        bias = np.nan_to_num(-(weight @ points[0]), posinf=1e300, neginf=-1e300)
+    moved = np.array([bias, np.nextafter(bias, 1e308), np.nextafter(bias, -1e308), bias * 2.0**-9])
+    record = LayerRecord.dense(weight, moved[rng.integers(0, 4, 6), np.arange(6)])
+    for radius in (0.0, 5e-324, float(np.ldexp(1.0, powers[3]))):
+        active = stays_active(record, np.arange(6), points, radius)
+        twin = [reference.active_within(record, x, radius) for x in points]
+        assert [np.flatnonzero(row).tolist() for row in active] == twin
+
+
 def test_the_margin_counts_to_the_last_digit():
     """A row of norm 5 at a distance of 1 from the point: a radius of 1 is too much, one below is not."""
     weight, bias = np.array([[3.0, 4.0], [4.0, -3.0]]), np.array([5.0, 5.0])
@@ -155,6 +174,14 @@ def test_changed_proofs(made):
     ):
         found = verify(replace(made, **change))
         assert not found.valid and reason in found.reason, (change, found)
+
+
+def test_time_limit_and_reports(rng):
+    layer, points = ReLULayer(rng.standard_normal((60, 6))), rng.standard_normal((40, 6))
+    seen: list[int] = []
+    assert certify_singletons(layer.record(), points, report=seen.append) is not None
+    assert seen[-1] == 40 and seen == sorted(seen) and len(seen) > 1
+    assert certify_singletons(layer.record(), points, deadline=time.monotonic()) is None
 
 
 def test_a_repeated_row_does_not_span():
@@ -223,7 +250,7 @@ def packed(numbers, kind: str) -> str:
         ("radius", -1.0, "radius: expected a number of at least 0"),
         ("radius", "0.5", "radius: expected finite numbers"),
         ("common", 5, "common: expected a whole number from 0 to 4"),
-        ("sets", 3, "sets: expected a whole number from 1 to 2"),
+        ("sets", 3, "sets: expected a whole number from 0 to 2"),
         ("further", 1, "rows: expected"),
         ("rows", packed([1, 3, -1, 0, 2, 0, 1], "<i4"), "rows: expected sets of 2 rows in all"),
         ("rows", packed([1, 1, 1, 0, 4, 0, 1], "<i4"), "rows: expected row numbers below 4"),

@@ -36,9 +36,13 @@ def patterns(layers: Layers, final_relu: bool, G, h):
 def collide(layers: Layers, final_relu: bool, G, h) -> bool:
     """Whether different inputs of ``{x : G x <= h}``, a set with inner points, have the same output."""
     n = layers[0][0].shape[1]
+    return meet(list(patterns(layers, final_relu, G, h)), n)
+
+
+def meet(parts, n: int) -> bool:
+    """Whether different points of R^n in parts, with an affine output on each, have the same output."""
     zero = [Fraction(0)] * n
-    found = list(patterns(layers, final_relu, G, h))
-    for (rows, out), (others, other) in combinations_with_replacement(found, 2):
+    for (rows, out), (others, other) in combinations_with_replacement(parts, 2):
         equal = [([*a[:-1], *(-v for v in b[:-1])], a[-1] - b[-1]) for a, b in zip(out, other, strict=True)]
         inside = [([*row[:-1], *zero], row[-1]) for row in rows]
         inside += [([*zero, *row[:-1]], row[-1]) for row in others]

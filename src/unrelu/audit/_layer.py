@@ -249,8 +249,8 @@ class LayerAccount:
             Evidence.PRECISION: "active rows too close to dependent for the arithmetic spent on them",
         }
         notes = [f"undecided samples: {tests[e]} ({why})" for e, why in reasons.items() if tests[e]]
-        if not self.layer.linear.exact:
-            notes.append("W is the rounded product of several maps; the figures hold for this rounded matrix")
+        if not self.layer.exact:
+            notes.append("W and b are rounded products of several maps; the figures hold for these numbers")
         return tuple(notes)
 
 

@@ -21,17 +21,42 @@ from unrelu.certificates._network_regions import NetworkRegionsCertificate
 from unrelu.certificates._preimage_certificate import PreimageCertificate
 from unrelu.certificates._singletons_certificate import SingletonsCertificate
 from unrelu.certificates._structure import Block, StructureCertificate
-from unrelu.certificates._verification import Verification
+from unrelu.certificates._verification import NotProvedError, Verification
 from unrelu.certificates._verify import verify
 from unrelu.certificates._verify_collision import certify_collision
 from unrelu.certificates._witness import WitnessCertificate
-from unrelu.certificates.onnx import read_onnx
+from unrelu.certificates.links import (
+    AloneProof,
+    ContractionProof,
+    EntryFunction,
+    HasLinks,
+    LinkProof,
+    LinkRecord,
+    LinkRecords,
+    LinkReference,
+    LinksCertificate,
+    LinkStep,
+    MaximaProof,
+    NormalisationProof,
+    NormRecord,
+    check_link,
+    layer_alone,
+)
+from unrelu.certificates.onnx import read_onnx, read_onnx_links
 
 __all__ = [
     # the numbers that a statement is about
     "DomainRecord",
     "LayerRecord",
     "LayerReference",
+    # of parts of a network that are no layer
+    "EntryFunction",
+    "HasLinks",
+    "LinkRecord",
+    "LinkRecords",
+    "LinkReference",
+    "LinkStep",
+    "NormRecord",
     # statements with their proofs
     "Certificate",
     "CollisionCertificate",
@@ -53,10 +78,21 @@ __all__ = [
     "NetworkWitnessCertificate",
     "StructureCertificate",
     "WitnessCertificate",
+    # of injectivity, link by link
+    "AloneProof",
+    "ContractionProof",
+    "LinkProof",
+    "LinksCertificate",
+    "MaximaProof",
+    "NormalisationProof",
+    "layer_alone",
     # checking them
+    "NotProvedError",
     "Verification",
+    "check_link",
     "forward",
     "preactivations",
     "read_onnx",
+    "read_onnx_links",
     "verify",
 ]

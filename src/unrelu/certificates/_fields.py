@@ -87,9 +87,13 @@ class Fields:
             refuse(self.name(key), f"a whole number from {least} to {most}", shown(value))
         return value
 
+    def signed(self, key: str) -> float:
+        """Return a finite number."""
+        return _float(self.take(key), self.name(key))
+
     def number(self, key: str) -> float:
         """Return a finite number of at least 0."""
-        value = _float(self.take(key), self.name(key))
+        value = self.signed(key)
         if value < 0:
             refuse(self.name(key), "a number of at least 0", shown(value))
         return value

@@ -22,9 +22,10 @@ from unrelu.certificates._structure import StructureCertificate
 
 LayerProof: TypeAlias = InjectivityCertificate | StructureCertificate
 
-_PROOFS: dict[str, type[LayerProof]] = {
+LAYER_PROOFS: dict[str, type[LayerProof]] = {
     kind.form: kind for kind in (InjectivityCertificate, StructureCertificate)
 }
+"""The proofs of one layer, by what ``"kind"`` is in JSON."""
 
 
 @registered
@@ -85,15 +86,20 @@ class NetworkInjectivityCertificate(Certificate):
         Raises:
             ArgumentError: If a field is not as expected.
         """
-        proofs = tuple(map(_read_proof, entries_of_layers(fields)))
+        proofs = tuple(map(read_layer_proof, entries_of_layers(fields)))
         last = None if fields.skip_null("last") else read_layer(fields.child("last"))
         layers = [proof.layer for proof in proofs]
         check_sizes(layers if last is None else [*layers, last], proofs[0].domain, fields, KINDS)
         return cls(proofs, last)
 
 
-def _read_proof(fields: Fields) -> LayerProof:
-    found = _PROOFS[fields.choice("kind", tuple(_PROOFS))].read(fields)
+def read_layer_proof(fields: Fields) -> LayerProof:
+    """Read the proof of one layer, of either kind.
+
+    Raises:
+        ArgumentError: If a field is not as expected.
+    """
+    found = LAYER_PROOFS[fields.choice("kind", tuple(LAYER_PROOFS))].read(fields)
     fields.end()
     return found
 

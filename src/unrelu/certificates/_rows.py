@@ -215,8 +215,17 @@ def residues(rows: Rows, prime: int) -> list[int]:
     lowest = np.zeros(rows.m, dtype=np.int64)
     if filled.any():
         lowest[filled] = np.minimum.reduceat(exponent, rows.starts[:-1][filled])
-    powers, inverse = np.unique(exponent - lowest[rows.numbers], return_inverse=True)
-    factors = np.array([pow(2, int(v), prime) for v in powers], dtype=np.int64)[inverse]
     dense = np.zeros((rows.m, rows.n), dtype=np.int64)
-    dense[rows.numbers, rows.columns] = mantissa % prime * factors % prime
+    dense[rows.numbers, rows.columns] = _modulo(mantissa, exponent - lowest[rows.numbers], prime)
     return dense.ravel().tolist()
+
+
+def modulo(values: np.ndarray, prime: int) -> np.ndarray:
+    """Return what float64 numbers are modulo an odd prime below 2^31, int64."""
+    return _modulo(*dyadic(values), prime)
+
+
+def _modulo(mantissa: np.ndarray, exponent: np.ndarray, prime: int) -> np.ndarray:
+    powers, inverse = np.unique(exponent, return_inverse=True)
+    factors = np.array([pow(2, int(v), prime) for v in powers], dtype=np.int64)[inverse]
+    return mantissa % prime * factors % prime

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from unrelu.certificates._cone_proof import ConeProof, cone_fields, read_cone
 from unrelu.certificates._fields import Fields, refuse
 from unrelu.certificates._format import Certificate, registered
 from unrelu.certificates._layer_record import LayerRecord, LayerReference, layer_fields, read_layer
@@ -22,13 +23,17 @@ class SingletonsCertificate(Certificate):
     :math:`w_i \cdot x_k + b_i > r |w_i|`: they are strictly active in the closed ball of radius ``r`` around
     the point, so that any output of it determines its input.
 
+    With a radius of 0 a point may have a cone instead: of the directions in which active rows stay constant
+    and rows that are 0 do not grow, those that keep its output, only 0 is left.
+
     Attributes:
         layer: The layer.
         points: Float64, shape ``(N, n)``, at least one.
         radius: Euclidean, at least 0; 0 for the points alone.
-        common: Rows that belong to every point.
+        common: Rows that belong to every point that has a set.
         sets: Row numbers, which many points may share.
-        which: The number of each point's set, shape ``(N,)``.
+        which: The number of each point's set, or ``len(sets)`` plus that of its cone, shape ``(N,)``.
+        cones: Proofs that points are alone by rows that are 0 at them.
 
     Example:
         >>> import numpy as np
@@ -48,6 +53,7 @@ class SingletonsCertificate(Certificate):
     common: np.ndarray
     sets: tuple[np.ndarray, ...]
     which: np.ndarray
+    cones: tuple[ConeProof, ...] = ()
 
     def to_fields(self, rows: bool) -> dict[str, Any]:
         """Return the fields as JSON holds them.
@@ -66,6 +72,7 @@ class SingletonsCertificate(Certificate):
             "further": sum(lengths),
             "rows": pack(*numbers),
             "points": pack(np.asarray(self.points, dtype=np.float64)),
+            "cones": [cone_fields(proof) for proof in self.cones],
         }
 
     @classmethod
@@ -79,7 +86,7 @@ class SingletonsCertificate(Certificate):
         count, radius = fields.whole("count", 1), fields.number("radius")
         sizes = [
             fields.whole("common", 0, layer.m),
-            fields.whole("sets", 1, count),
+            fields.whole("sets", 0, count),
             fields.whole("further"),
             count,
         ]
@@ -87,13 +94,22 @@ class SingletonsCertificate(Certificate):
         common, lengths, further, which = (array.astype(np.int64) for array in arrays)
         if (lengths < 0).any() or lengths.sum() != len(further):
             refuse(fields.name("rows"), f"sets of {len(further)} rows in all", "other lengths")
-        sets = tuple(np.split(further, np.cumsum(lengths)[:-1]))
+        sets = tuple(np.split(further, np.cumsum(lengths)[:-1])) if len(lengths) else ()
+        cones = _read_cones(fields, layer)
         _check_numbers(fields.name("rows"), "row", [common, further], layer.m)
-        _check_numbers(fields.name("rows"), "set", [which], len(sets))
+        _check_numbers(fields.name("rows"), "set", [which], len(sets) + len(cones))
         (points,) = unpack(fields.text("points"), fields.name("points"), [("<f8", count * layer.n)])
         if not np.isfinite(points).all():
             refuse(fields.name("points"), "finite numbers", "others")
-        return cls(layer, points.reshape(count, layer.n), radius, common, sets, which)
+        return cls(layer, points.reshape(count, layer.n), radius, common, sets, which, cones)
+
+
+def _read_cones(fields: Fields, layer: LayerRecord | LayerReference) -> tuple[ConeProof, ...]:
+    entries = fields.entries("cones")
+    name = fields.name("cones")
+    return tuple(
+        read_cone(Fields(entry, f"{name}[{k}]"), layer.m, layer.n) for k, entry in enumerate(entries)
+    )
 
 
 def _check_numbers(name: str, what: str, numbers: list[np.ndarray], count: int) -> None:

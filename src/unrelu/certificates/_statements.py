@@ -7,6 +7,7 @@ import math
 from unrelu.certificates._collision_certificates import CollisionCertificate, NetworkCollisionCertificate
 from unrelu.certificates._format import Certificate
 from unrelu.certificates._injectivity import GRADES, InjectivityCertificate
+from unrelu.certificates._layer_record import LayerRecord, LayerReference
 from unrelu.certificates._network_certificates import (
     NetworkInjectivityCertificate,
     NetworkWitnessCertificate,
@@ -16,6 +17,7 @@ from unrelu.certificates._preimage_certificate import PreimageCertificate
 from unrelu.certificates._singletons_certificate import SingletonsCertificate
 from unrelu.certificates._structure import StructureCertificate
 from unrelu.certificates._witness import WitnessCertificate
+from unrelu.certificates.links import LinksCertificate
 
 _GENERAL_POSITION = ", if any n of the rows that the proof names are linearly independent"
 
@@ -31,17 +33,18 @@ def statement(certificate: Certificate) -> str:
     if isinstance(certificate, NetworkCollisionCertificate):
         return _of_network(certificate)
     if isinstance(certificate, InjectivityCertificate | StructureCertificate):
-        assumed = "" if certificate.grade == GRADES[0] else _GENERAL_POSITION
-        return f"relu(W x + b) is injective on {certificate.domain.describe()}{assumed}"
+        where = certificate.domain.describe()
+        return f"relu(W x + b) is injective on {where}{_assumed(certificate.grade)}"
     if isinstance(certificate, WitnessCertificate):
         return f"relu(W x + b) is not injective on {certificate.domain.describe()}"
     if isinstance(certificate, NetworkInjectivityCertificate):
-        assumed = "" if certificate.grade == GRADES[0] else _GENERAL_POSITION
-        return f"{_of_chain(certificate, 'injective')}{assumed}"
+        return f"{_of_chain(certificate, 'injective')}{_assumed(certificate.grade)}"
     if isinstance(certificate, NetworkRegionsCertificate):
         return _of_chain(certificate, "injective")
     if isinstance(certificate, NetworkWitnessCertificate):
         return _of_chain(certificate, "not injective")
+    if isinstance(certificate, LinksCertificate):
+        return _of_links(certificate)
     return f"a statement of kind {certificate.form!r}"
 
 
@@ -94,3 +97,21 @@ def _of_chain(
     verb = "is" if count == 1 and not behind else "are"
     layers = f"{count} ReLU layer{'' if count == 1 else 's'}"
     return f"{layers}{behind} {verb} {what} on {certificate.domain.describe()}"
+
+
+def _of_links(certificate: LinksCertificate) -> str:
+    count = len(certificate.proofs)
+    layers = sum(isinstance(link, LayerRecord | LayerReference) for link in certificate.links)
+    named = f"{layers} ReLU layer{'' if layers == 1 else 's'}"
+    among = f", {named} among them," if layers else ""
+    subject = named if layers == count else f"{count} link{'' if count == 1 else 's'}{among}"
+    given = [f"the {what} at {node!r}" for node, what in certificate.given.items()]
+    known = f" given {' and '.join(given)}" if given else ""
+    verb = "is" if count == 1 else "are"
+    return (
+        f"{subject} {verb} injective on {certificate.domain.describe()}{known}{_assumed(certificate.grade)}"
+    )
+
+
+def _assumed(grade: str) -> str:
+    return "" if grade == GRADES[0] else _GENERAL_POSITION

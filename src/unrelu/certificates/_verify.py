@@ -27,9 +27,19 @@ from unrelu.certificates._verify_regions import verify_network_regions
 from unrelu.certificates._verify_singletons import verify_singletons
 from unrelu.certificates._witness import WitnessCertificate
 from unrelu.certificates.injective import verify_injective, verify_structure, verify_witness
+from unrelu.certificates.links import (
+    HasLinks,
+    LinkRecord,
+    LinkReference,
+    LinksCertificate,
+    link_of,
+    reference_of,
+    verify_links,
+)
 from unrelu.errors import ArgumentError
 
 Layers: TypeAlias = HasRecord | Mapping[str, Any]
+Model: TypeAlias = Layers | HasLinks
 
 # Kinds of statements about one layer, and who checks them.
 _CHECKS: dict[type[Any], Callable[[Any, LayerRecord], Proved]] = {
@@ -50,7 +60,7 @@ _NETWORK_CHECKS: dict[type[Any], Callable[[Any, list[LayerRecord], LayerRecord |
 }
 
 
-def verify(certificate: Certificate, layer: Layers | None = None) -> Verification:
+def verify(certificate: Certificate, layer: Model | None = None) -> Verification:
     """Check a certificate from scratch: no number, sign or set of rows in it is taken on trust.
 
     Args:
@@ -58,7 +68,8 @@ def verify(certificate: Certificate, layer: Layers | None = None) -> Verificatio
         layer: The layer that it should speak of: a `LayerRecord`, anything with ``record()`` such as
             ``ReLULayer``, or a mapping of names to those, such as ``Network``. It must have the digest that
             the certificate names. ``None`` takes the numbers inside the certificate. For statements about
-            networks a ``Network``, whose maps are compared in order; a refutation may name the first only.
+            networks a ``Network``, whose maps or links are compared in order; a refutation may name the first
+            maps only.
 
     Returns:
         Whether the statement is proved, and how strongly; a bad certificate raises nothing.
@@ -91,14 +102,19 @@ def verify(certificate: Certificate, layer: Layers | None = None) -> Verificatio
 
 def _strongest(certificate: Certificate) -> str:
     """Return the grade that a certificate has if no number is rounded."""
-    kinds = InjectivityCertificate | StructureCertificate | NetworkInjectivityCertificate
+    kinds = InjectivityCertificate | StructureCertificate | NetworkInjectivityCertificate | LinksCertificate
     if isinstance(certificate, kinds):
         return certificate.grade
     return "exact"
 
 
-def _checked(certificate: Certificate, layer: Layers | None) -> tuple[Proved, bool]:
+def _checked(certificate: Certificate, layer: Model | None) -> tuple[Proved, bool]:
     """Return what is proved, and whether the layers' numbers are the model's own."""
+    if isinstance(certificate, LinksCertificate):
+        links = _links(certificate, layer)
+        return verify_links(certificate, links), all(one.exact for one in (*links, *certificate.links))
+    if layer is not None and not isinstance(layer, HasRecord | Mapping):
+        raise NotProvedError(f"the certificate speaks of layers, and a {type(layer).__name__} is given")
     for kind, check_network in _NETWORK_CHECKS.items():
         if isinstance(certificate, kind):
             maps, has_last = _maps(certificate, layer)
@@ -109,6 +125,40 @@ def _checked(certificate: Certificate, layer: Layers | None) -> tuple[Proved, bo
             record = _resolved(certificate.layer, layer)
             return check(certificate, record), record.exact and certificate.layer.exact
     raise NotProvedError(f"certificates of kind {certificate.form!r} are not known")
+
+
+def _links(certificate: LinksCertificate, model: Model | None) -> list[LinkRecord]:
+    """Return the links that a certificate names.
+
+    Raises:
+        NotProvedError: If there are none, or the network given falls apart into others.
+    """
+    known = certificate.links
+    if model is None:
+        return [_held(one) for one in known]
+    references = [reference_of(one) for one in known]
+    if not isinstance(model, HasLinks):
+        raise NotProvedError("the model given does not fall apart into links")
+    try:
+        given = model.link_records()
+    except ArgumentError as error:
+        raise NotProvedError(str(error)) from None
+    if len(given) != len(known):
+        raise NotProvedError(
+            f"the network given has {len(given)} links, the certificate speaks of {len(known)}"
+        )
+    for k, (one, found) in enumerate(zip(references, given, strict=True), start=1):
+        if found.sha256 != one.sha256:
+            raise NotProvedError(f"link {k} ({one.name!r}): the network given has another there (SHA-256)")
+    return list(given)
+
+
+def _held(link: LinkRecord | LinkReference | LayerRecord | LayerReference) -> LinkRecord:
+    if isinstance(link, LinkRecord):
+        return link
+    if isinstance(link, LayerRecord):
+        return link_of(link)
+    raise NotProvedError(f"link {link.name!r}: the certificate does not hold its numbers")
 
 
 def _maps(certificate: Any, layer: Layers | None) -> tuple[list[LayerRecord], bool]:

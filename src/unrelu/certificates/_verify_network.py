@@ -17,8 +17,7 @@ from unrelu.certificates._network_certificates import (
     NetworkInjectivityCertificate,
     NetworkWitnessCertificate,
 )
-from unrelu.certificates._rows import integer_rows
-from unrelu.certificates._span import Span
+from unrelu.certificates._rank import proved_rank
 from unrelu.certificates._two_inputs import require_two_inputs
 from unrelu.certificates._verification import NotProvedError, Proved, require
 from unrelu.certificates.injective import (
@@ -40,17 +39,22 @@ def verify_network_injectivity(
         NotProvedError: Naming the layer where the proof fails.
     """
     for layer, proof in zip(layers, certificate.proofs, strict=True):
-        _check_layer(layer, proof)
+        check_layer(layer, proof)
     steps = zip(layers, pairwise(certificate.proofs), strict=False)
     for layer, (before, after) in steps:
         check_image(layer, before.domain, after.domain)
     if last is not None:
-        rank = Span(last.rows, integer_rows(last.rows)).rank
+        rank = proved_rank(last.rows)
         require(rank == last.n, f"the last map was proved to have rank {rank}, not {last.n}")
     return Proved(exact=True, reason="each layer is injective on a set that holds all its inputs")
 
 
-def _check_layer(layer: LayerRecord, proof: LayerProof) -> None:
+def check_layer(layer: LayerRecord, proof: LayerProof) -> None:
+    """Check the proof of one layer.
+
+    Raises:
+        NotProvedError: Naming the layer, if it does not hold.
+    """
     try:
         if isinstance(proof, InjectivityCertificate):
             verify_injective(proof, layer)

@@ -13,7 +13,7 @@ from unrelu.cli._options import InputShape, Weights
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from unrelu.certificates import LayerRecord
+    from unrelu.certificates import Certificate, LayerRecord, LinkRecords
     from unrelu.layers import Network
 
 
@@ -45,7 +45,7 @@ def verify(
     from unrelu import certificates
 
     proof = certificates.load(certificate)
-    subject = None if model is None else _layers(model, weights, input_shape)
+    subject = None if model is None else _subject(proof, model, weights, input_shape)
     checked = certificates.verify(proof, subject)
     console = Console(soft_wrap=True, highlight=False, markup=False)
     console.print(checked.statement)
@@ -57,16 +57,18 @@ def verify(
         console.print(checked.reason)
 
 
-def _layers(model: str, weights: Path | None, input_shape: str | None) -> Mapping[str, LayerRecord] | Network:
-    """Return the model's layers, those of an ONNX file without the importer where that is possible."""
-    from unrelu.certificates import read_onnx
+def _subject(
+    proof: Certificate, model: str, weights: Path | None, input_shape: str | None
+) -> Mapping[str, LayerRecord] | LinkRecords | Network:
+    """Return the model's layers or links, of an ONNX file without the importer where that is possible."""
+    from unrelu.certificates import LinksCertificate, read_onnx, read_onnx_links
     from unrelu.cli._models import load_network
     from unrelu.cli._options import shape_of
     from unrelu.errors import ArgumentError, ModelError
 
     if model.endswith(".onnx") and Path(model).exists():
         try:
-            return read_onnx(model)
+            return read_onnx_links(model, proof) if isinstance(proof, LinksCertificate) else read_onnx(model)
         except (ArgumentError, ModelError) as refused:
             typer.echo(f"{refused}; read by the importer instead", err=True)
     return load_network(model, weights, None, shape_of(input_shape))

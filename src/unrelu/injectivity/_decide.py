@@ -67,8 +67,11 @@ def decide(
     point cannot tell are decided in rational arithmetic, with a witness in Fractions if need be.
 
     A network of injective layers is injective; it is not where its first layer is not, or where around a
-    point too few neurons are active. Small networks are decided by all pairs of their linear regions, on the
-    closed domain. Skip connections are allowed; `NetworkDecision` says what normalisations mean.
+    point too few neurons are active. What is no ReLU layer is a link of its own, between tensors through
+    which everything behind sees what is in front: affine maps of full rank, residual blocks whose norms
+    contract, skip connections, maxima beside what tells their entries apart, and normalisations, of which
+    `NetworkDecision` says what they mean. Small networks are decided by all pairs of their linear regions, on
+    the closed domain.
 
     Args:
         layer: A layer, or a traced network, whose layers are decided on sets that contain all their inputs.

@@ -74,6 +74,56 @@ def decide_layer(layer: ReLULayer, domain: Domain, options: Options) -> Decision
     return replace(decision, seconds=time.monotonic() - start)
 
 
+def try_layer(layer: ReLULayer, domain: Domain, options: Options) -> Decision:
+    """Decide a layer as `decide_layer` does; one that is too large to hold is open, and says so."""
+    try:
+        return decide_layer(layer, domain, options)
+    except ArgumentError as error:
+        return Decision(Verdict.UNKNOWN, str(error))
+
+
+def prove_layer(
+    layer: LayerRecord, domain: Domain, options: Options
+) -> InjectivityCertificate | StructureCertificate | None:
+    """Prove that a layer is injective of which there are numbers only; Ctrl-C is not caught.
+
+    Args:
+        layer: The layer.
+        domain: A convex domain.
+        options: How to decide.
+
+    Returns:
+        The certificate, ``None`` where structure and the search tree find none in time.
+    """
+    known, parts = domain_record(domain, layer.n), _Parts(options)
+    with np.errstate(all="ignore"):
+        found = decide_by_structure(layer, known, parts.decide) or parts.decide(layer, known)
+    return None if isinstance(found, WitnessCertificate) else found
+
+
+class _Parts:
+    """Decides parts of a layer in the time for the layer."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.deadline = time.monotonic() + options.time_limit
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left, at least a little."""
+        return max(self.deadline - time.monotonic(), 1e-3)
+
+    def decide(
+        self, layer: LayerRecord, domain: DomainRecord
+    ) -> InjectivityCertificate | WitnessCertificate | None:
+        """Decide a part of the layer, with a tenth of the time."""
+        late = time.monotonic() > self.deadline
+        if late or layer.n > _TREE_COLUMNS or layer.m * layer.n > _TREE_ENTRIES:
+            return None
+        found = _search(layer, domain, self.options, min(self.left, self.options.time_limit / 10))
+        return None if isinstance(found, str) else found[0]
+
+
 class _Question:
     """A layer, a domain and how much time there is."""
 
@@ -82,16 +132,16 @@ class _Question:
         self.record = self.layer.record()
         self.known = domain_record(domain, layer.n)
         self.frame = frame_of(self.layer)
-        self.deadline = time.monotonic() + options.time_limit
+        self.parts = _Parts(options)
 
     @property
     def left(self) -> float:
         """Seconds that are left, at least a little."""
-        return max(self.deadline - time.monotonic(), 1e-3)
+        return self.parts.left
 
     def answer(self) -> Decision:
         """Answer by what is cheap first."""
-        proof = decide_by_structure(self.record, self.known, self._part)
+        proof = decide_by_structure(self.record, self.known, self.parts.decide)
         if isinstance(proof, StructureCertificate):
             return self._decision(Verdict.INJECTIVE, _structure_reason(proof), proof)
         if proof is not None:
@@ -139,16 +189,6 @@ class _Question:
         if ball:
             return self.refuted(proof.x) or Decision(Verdict.UNKNOWN, f"{on_box}not injective")
         return self._refutation(proof)
-
-    def _part(
-        self, layer: LayerRecord, domain: DomainRecord
-    ) -> InjectivityCertificate | WitnessCertificate | None:
-        """Decide a part of the layer, with a tenth of the time."""
-        late = time.monotonic() > self.deadline
-        if late or layer.n > _TREE_COLUMNS or layer.m * layer.n > _TREE_ENTRIES:
-            return None
-        found = _search(layer, domain, self.options, min(self.left, self.options.time_limit / 10))
-        return None if isinstance(found, str) else found[0]
 
     def _refutation(self, proof: WitnessCertificate) -> Decision:
         if proof.direction is None:

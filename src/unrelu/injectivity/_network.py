@@ -12,6 +12,7 @@ import torch
 
 from unrelu.certificates import (
     InjectivityCertificate,
+    LinksCertificate,
     NetworkInjectivityCertificate,
     NetworkWitnessCertificate,
     StructureCertificate,
@@ -22,9 +23,10 @@ from unrelu.domains import Ball, Box
 from unrelu.errors import ArgumentError, UnreluError
 from unrelu.frames import frame_of
 from unrelu.injectivity._bounds import around, input_sets
-from unrelu.injectivity._layer import decide_layer
+from unrelu.injectivity._layer import try_layer
 from unrelu.injectivity._verdict import Decision, NetworkDecision, Verdict
 from unrelu.injectivity._weak_point import sample_points, weak_point
+from unrelu.injectivity.links import decide_links
 from unrelu.injectivity.networks import (
     decide_by_regions,
     low_rank_point,
@@ -47,55 +49,89 @@ if TYPE_CHECKING:
 
 
 _INTERRUPTED = Decision(Verdict.UNKNOWN, "interrupted", interrupted=True)
+_INSIDE = Decision(Verdict.UNKNOWN, "not asked: the links that it belongs to were decided instead")
 
 
 def decide_network(net: Network, domain: Domain, options: Options) -> NetworkDecision:
-    """Decide all layers, then the network.
+    """Decide the links of a network, or its layers, and from these the network.
 
-    All layers injective on sets that contain their inputs: the network is. The first one not injective, or a
+    All links injective on sets that contain their inputs: the network is. The first layer not injective, or a
     point of the domain around which the linearisation has too small a rank: it is not. Otherwise, where the
-    network is small, all pairs of its linear regions decide.
+    network is small, all pairs of its linear regions decide; what skips a layer is then passed on by it.
 
-    What skips a layer is passed on by it, so that networks with skip connections are chains too. Behind a
-    normalisation that divides by statistics of the activation the answer is one given these statistics.
+    Behind a normalisation that divides by statistics of the activation the answer may be one given the means.
     """
     start = time.monotonic()
-    view = View.of(net)
-    layers = _decide_layers(net, view.sets(net, domain), options)
-    question = _Question(net, view, layers, domain, options)
-    return replace(question.answer(), seconds=time.monotonic() - start)
+    answer = _Question(net, View.of(net), domain, options).answer()
+    return replace(answer, seconds=time.monotonic() - start)
 
 
 def _decide_layers(
-    layers: Mapping[str, ReLULayer], sets: Sequence[Domain], options: Options
+    layers: Mapping[str, ReLULayer],
+    sets: Sequence[Domain],
+    options: Options,
+    known: Mapping[str, Decision] | None = None,
 ) -> dict[str, Decision]:
-    decisions: dict[str, Decision] = {}
+    """Decide layers that have not been decided yet, until one is interrupted."""
+    decisions: dict[str, Decision] = dict(known or {})
     for (name, layer), part in zip(layers.items(), sets, strict=True):
         stopped = any(decision.interrupted for decision in decisions.values())
-        decisions[name] = _INTERRUPTED if stopped else _decided(layer, part, options)
+        if name not in decisions:
+            decisions[name] = _INTERRUPTED if stopped else try_layer(layer, part, options)
     return decisions
 
 
-def _decided(layer: ReLULayer, domain: Domain, options: Options) -> Decision:
-    """Decide a layer; one that is too large to hold is open, and says so."""
-    try:
-        return decide_layer(layer, domain, options)
-    except ArgumentError as error:
-        return Decision(Verdict.UNKNOWN, str(error))
-
-
 class _Question:
-    """A network whose layers have been decided."""
+    """A network and what has been found out about it."""
 
-    def __init__(
-        self, net: Network, view: View, layers: dict[str, Decision], domain: Domain, options: Options
-    ) -> None:
-        self.net, self.view, self.layers, self.domain, self.options = net, view, layers, domain, options
-        self.parts = layers
+    def __init__(self, net: Network, view: View, domain: Domain, options: Options) -> None:
+        self.net, self.view, self.domain, self.options = net, view, domain, options
+        self.layers: dict[str, Decision] = {}
+        self.parts = self.layers
+        self.open_link = ""
 
     def answer(self) -> NetworkDecision:
         """Answer by what is cheap first."""
+        found = None if self.view.is_exact else self._by_links()
+        if found is not None:
+            return found
+        self.view = self.view.or_stacked(self.net)
+        sets = self.view.sets(self.net, self.domain)
+        self.layers = self.parts = _decide_layers(self.net, sets, self.options, self._still_true())
         return self._by_first_layer() or self._interrupted() or self._by_view()
+
+    def _by_links(self) -> NetworkDecision | None:
+        """Answer by all links; ``None`` where one of them is open. Ctrl-C keeps what is known of layers."""
+        known: dict[ReLULayer, Decision] = {}
+        try:
+            found = decide_links(self.net.links(), self.domain, self.options, known)
+        except KeyboardInterrupt:
+            return self._decision(Verdict.UNKNOWN, "interrupted when links were decided")
+        finally:
+            self.layers = self.parts = {
+                name: known[layer] for name, layer in self.net.items() if layer in known
+            }
+        self.open_link = found.reason
+        if found.certificate is None:
+            return self._interrupted()
+        given = found.certificate.given
+        reason = "all links are injective on sets that contain their inputs"
+        if given:
+            told = ", ".join(f"the {what} of {node!r}" for node, what in given.items())
+            reason = f"given {told}: {reason}"
+        return replace(self._decision(Verdict.INJECTIVE, reason, found.certificate), given=tuple(given))
+
+    def _still_true(self) -> dict[str, Decision]:
+        """Return what links have told of layers, as far as a smaller set of inputs does not change it."""
+        first = self.net.first_layer
+        return {
+            name: decision
+            for name, decision in self.layers.items()
+            if self.view.chain is None
+            or self.view.stacked
+            or decision.verdict == Verdict.INJECTIVE
+            or (first is not None and name == first.name)
+        }
 
     def _by_first_layer(self) -> NetworkDecision | None:
         """Refute the network by its first layer, if that is not injective."""
@@ -116,7 +152,7 @@ class _Question:
         return self._decision(Verdict.UNKNOWN, f"interrupted at layer {stopped!r}")
 
     def _by_view(self) -> NetworkDecision:
-        """Answer by the layers of a chain, by what is known given statistics, or by counting numbers."""
+        """Answer by the layers of a chain, or by counting numbers."""
         if self.view.chain is not None:
             if self.view.stacked:
                 self._decide_parts(self.view.chain)
@@ -124,9 +160,7 @@ class _Question:
         narrow = narrow_place(self.net) if self._has_inner_points() else ""
         if narrow:
             return self._decision(Verdict.NOT_INJECTIVE, narrow)
-        if self.view.segments:
-            return self._given_statistics()
-        return self._decision(Verdict.UNKNOWN, self.view.why_not)
+        return self._decision(Verdict.UNKNOWN, self.open_link)
 
     def _has_inner_points(self) -> bool:
         try:
@@ -163,25 +197,6 @@ class _Question:
             reason = "around a point the network is affine, and its rank is too small"
             return self._decision(Verdict.NOT_INJECTIVE, reason, flat, self._pair_of(chain, flat))
         return self._by_regions(chain, self._why(left))
-
-    def _given_statistics(self) -> NetworkDecision:
-        """Say whether the network is injective given the statistics of its normalisations."""
-        parts = self.view.segments
-        names = tuple(part.node for part in parts if part.normalisation is not None)
-        given = f"given the statistics of {', '.join(map(repr, names))}"
-        left = [name for name, decision in self.layers.items() if decision.verdict != Verdict.INJECTIVE]
-        if left:
-            return self._decision(Verdict.UNKNOWN, f"{given}: {self._why(left)}")
-        for part in parts:
-            if not _is_injective(part.last):
-                where = f"in front of {part.node!r}" if part.node else "at the end"
-                return self._decision(
-                    Verdict.UNKNOWN, f"{given}: the affine map {where} may confuse what layers do not"
-                )
-            if part.normalisation is not None and not bool((part.normalisation.gain != 0).all()):
-                return self._decision(Verdict.UNKNOWN, f"{given}: {part.node!r} multiplies entries by 0")
-        reason = f"{given}: all layers are injective on sets that contain their inputs"
-        return replace(self._decision(Verdict.INJECTIVE, reason), given=names)
 
     def _composed(self, chain: Chain) -> NetworkInjectivityCertificate | None:
         proofs = [decision.certificate for decision in self.parts.values()]
@@ -241,14 +256,19 @@ class _Question:
         proof: NetworkProof | None = None,
         pair: Collision | None = None,
     ) -> NetworkDecision:
-        grade = "" if proof is None else self._grade(proof)
-        return NetworkDecision(verdict, reason, self.layers, pair, certificate=proof, grade=grade)
+        grade = "" if proof is None else _grade(proof)
+        layers = {name: self.layers.get(name, _INSIDE) for name in self.net}
+        return NetworkDecision(verdict, reason, layers, pair, certificate=proof, grade=grade)
 
-    def _grade(self, proof: NetworkProof) -> str:
-        maps = [proof.layer] if isinstance(proof, WitnessCertificate) else [*proof.layers, proof.last]
-        if not all(one is None or one.exact for one in maps):
-            return "float"
-        return proof.grade if isinstance(proof, NetworkInjectivityCertificate) else "exact"
+
+def _grade(proof: NetworkProof) -> str:
+    if isinstance(proof, WitnessCertificate):
+        exact = proof.layer.exact
+    elif isinstance(proof, LinksCertificate):
+        exact = all(link.exact for link in proof.links)
+    else:
+        exact = all(one is None or one.exact for one in (*proof.layers, proof.last))
+    return str(getattr(proof, "grade", "exact")) if exact else "float"
 
 
 def _is_injective(last: LinearMap | None) -> bool:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from unrelu.certificates import (
         InjectivityCertificate,
+        LinksCertificate,
         NetworkInjectivityCertificate,
         NetworkRegionsCertificate,
         NetworkWitnessCertificate,
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
     Proof: TypeAlias = InjectivityCertificate | StructureCertificate | WitnessCertificate
     NetworkProof: TypeAlias = (
-        NetworkInjectivityCertificate
+        LinksCertificate
+        | NetworkInjectivityCertificate
         | NetworkRegionsCertificate
         | NetworkWitnessCertificate
         | WitnessCertificate
@@ -69,15 +71,17 @@ class NetworkDecision:
         verdict: The answer for the whole network.
         reason: Why, in a sentence; where unknown it names the layer or node that is open.
         layers: The answer for each layer, on a set that contains all its inputs. A layer that is not
-            injective there refutes the network only if it is the first one.
+            injective there refutes the network only if it is the first one. A layer inside of a residual
+            block or another link that is proved as a whole is not asked, and UNKNOWN.
         collision: For NOT_INJECTIVE: two inputs with the same output, in float64.
         seconds: Time spent.
         certificate: The proof for the whole network, which `unrelu.verify` checks against it; of its first
             layer where that refutes a network that is no chain. ``None`` where there is none.
         grade: As for `Decision`, of the certificate.
-        given: For INJECTIVE: nodes that divide by statistics of what they read, such as layer normalisation.
+        given: For INJECTIVE: nodes that subtract a mean of what they read, such as layer normalisation.
             Where there are any, the verdict is that of Puthawala et al. 2022: inputs with the same output
-            *and* the same statistics at these nodes are the same. Without the statistics they may differ.
+            *and* the same means at these nodes are the same. Without the means they may differ. With
+            ``eps = 0`` scales are given too; the certificate's ``given`` says what.
     """
 
     verdict: Verdict

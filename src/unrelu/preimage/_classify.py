@@ -38,8 +38,8 @@ class Classifier:
         domain_offsets: ``h``.
     """
 
-    def __init__(self, frame: Frame, domain: Domain | None) -> None:
-        """Take the rows.
+    def __init__(self, frame: Frame, domain: Domain | None, *, exact: bool = True) -> None:
+        """Take the rows, and whether these and the bias are the model's own numbers.
 
         Raises:
             ArgumentError: If the domain is not polyhedral or of another dimension.
@@ -48,7 +48,7 @@ class Classifier:
         n = frame.n
         no_rows = np.zeros((0, n)), np.zeros(0)
         self.domain_rows, self.domain_offsets = no_rows if domain is None else domain.inequalities(n)
-        self.evidence = Evidence.EXACT if frame.is_exact else Evidence.FLOAT
+        self.evidence = Evidence.EXACT if exact else Evidence.FLOAT
 
     @property
     def total(self) -> int:

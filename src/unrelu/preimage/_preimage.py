@@ -78,7 +78,7 @@ def preimage(
         samples, batch, _ = flatten_samples(to_tensor(y, "y"), layer.out_shape, "y")
     if batch:
         raise ArgumentError(f"{'y' if x is None else 'x'}: expected one sample, got batch axes {batch}")
-    classifier = Classifier(frame or frame_of(double), domain)
+    classifier = Classifier(frame or frame_of(double), domain, exact=double.exact)
     given = samples[0].double().cpu().numpy()
     if x is not None:
         found = classify_points(double, samples, classifier, Parallel(1), 1)[0]

@@ -60,7 +60,7 @@ def preimages(
     check_domain(domain)
     layer = in_double(layer)
     samples, batch, _ = layer.samples(X, "X")
-    classifier = Classifier(frame or frame_of(layer), domain)
+    classifier = Classifier(frame or frame_of(layer), domain, exact=layer.exact)
     with threadpool_limits(1, user_api="blas"), Parallel(n_jobs, backend="threading") as parallel:
         found = [
             result

@@ -15,10 +15,10 @@ from unrelu.certificates import (
     from_json,
     verify,
 )
+from unrelu.certificates._rank import proved_rank
 from unrelu.certificates._rows import Rows
 from unrelu.certificates._verification import NotProvedError
 from unrelu.certificates.injective import part_of
-from unrelu.certificates.injective._structure_proof import _rank
 from unrelu.errors import ArgumentError
 
 NONE = np.zeros(0, dtype=np.int64)
@@ -260,9 +260,9 @@ def test_the_rank_of_connected_components(seed):
         matrix[row : row + m, column : column + n] = rng.integers(-1, 2, (m, n))
         row, column = row + m, column + n
     shuffled = matrix[rng.permutation(len(matrix))][:, rng.permutation(matrix.shape[1])]
-    assert _rank(Rows.of(shuffled)) == np.linalg.matrix_rank(matrix)
+    assert proved_rank(Rows.of(shuffled)) == np.linalg.matrix_rank(matrix)
     used = shuffled[shuffled.any(axis=1)]
-    assert _rank(Rows.of(used)) == np.linalg.matrix_rank(matrix)
+    assert proved_rank(Rows.of(used)) == np.linalg.matrix_rank(matrix)
 
 
 def test_a_block_may_be_a_structure_but_not_hold_blocks():

@@ -97,7 +97,9 @@ def test_skipped_layers_are_passed_on():
     net = unrelu.trace(Joined(), torch.zeros(1, 12))
     decision = decide(net, time_limit=5)
     assert decision.verdict == Verdict.INJECTIVE
-    assert decision.layers["second"].verdict == Verdict.NOT_INJECTIVE
+    assert decision.layers["first"].verdict == Verdict.INJECTIVE
+    assert decision.layers["second"].verdict == Verdict.UNKNOWN
+    assert "links that it belongs to" in decision.layers["second"].reason
     assert verify(decision.certificate, net).valid
 
 
@@ -129,12 +131,13 @@ def normed(norm, *, behind=True):
     "norm", [nn.LayerNorm(8), nn.LayerNorm(8, elementwise_affine=False), nn.GroupNorm(2, 8)]
 )
 @pytest.mark.parametrize("behind", [True, False])
-def test_given_statistics(norm, behind):
+def test_given_means(norm, behind):
     net = normed(norm, behind=behind)
     decision = decide(net, time_limit=5)
-    assert decision.verdict == Verdict.INJECTIVE and decision.certificate is None
+    assert decision.verdict == Verdict.INJECTIVE and verify(decision.certificate, net).valid
     assert len(decision.given) == 1 and decision.given[0] in {s.name for s in net.steps}
-    assert decision.reason.startswith(f"given the statistics of {decision.given[0]!r}: all layers")
+    assert decision.certificate.given == {decision.given[0]: "means"}
+    assert decision.reason.startswith(f"given the means of {decision.given[0]!r}: all links")
 
 
 def test_a_gain_of_zero_forgets():
@@ -142,7 +145,7 @@ def test_a_gain_of_zero_forgets():
     with torch.no_grad():
         norm.weight[3] = 0.0
     decision = decide(normed(norm), time_limit=5)
-    assert decision.verdict == Verdict.UNKNOWN and "multiplies entries by 0" in decision.reason
+    assert decision.verdict == Verdict.UNKNOWN and "a gain of 0" in decision.reason
     assert decision.given == ()
 
 
@@ -158,7 +161,7 @@ def test_layers_behind_a_normalisation_are_decided_on_its_outputs():
     with torch.no_grad():
         second.bias.fill_(2.5)
     decision = decide(unrelu.trace(nn.Sequential(*modules), torch.zeros(1, 3)), time_limit=2)
-    assert decision.verdict == Verdict.UNKNOWN and "given the statistics" in decision.reason
+    assert decision.verdict == Verdict.UNKNOWN and "layer '3'" in decision.reason
 
 
 def test_the_first_layer_refutes_also_with_normalisations():

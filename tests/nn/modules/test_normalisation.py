@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from unrelu import Verdict
+from unrelu import Verdict, trace, verify
 from unrelu.errors import ArgumentError
 from unrelu.layers import Statistics
 from unrelu.nn import AugmentedLayerNorm, InjectiveLinear, InjectiveSequential, InvertibleLayerNorm
@@ -105,17 +105,19 @@ def test_batch_norm_in_training_is_refused():
 
 
 def test_what_decide_says():
-    """Batch normalisation is affine; with layer normalisation the verdict is one given the statistics."""
+    """Batch normalisation is affine; with layer normalisation the verdict is one given the means."""
     model = network(nn.BatchNorm1d(8))
     for _ in range(5):
         model(torch.randn(30, 3, dtype=torch.float64) + 1)
     decision = model.decide()
     assert decision.verdict == Verdict.INJECTIVE and decision.certificate is not None
     decision = network(InvertibleLayerNorm(8)).decide()
-    assert decision.verdict == Verdict.INJECTIVE and decision.given and decision.certificate is None
+    assert decision.verdict == Verdict.INJECTIVE and len(decision.given) == 1
+    assert set(decision.certificate.given.values()) == {"means"}
     augmented = InjectiveSequential(InjectiveLinear(3, 8), nn.ReLU(), AugmentedLayerNorm(8))
     decision = augmented.decide(time_limit=5)
-    assert decision.verdict == Verdict.UNKNOWN
+    assert decision.verdict == Verdict.INJECTIVE and not decision.given
+    assert verify(decision.certificate, trace(augmented, torch.zeros(1, 3))).valid
 
 
 def test_gains_of_zero_are_refused():

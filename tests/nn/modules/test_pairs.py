@@ -70,7 +70,7 @@ def test_all_rotations_can_be_learned():
 
 
 def test_reflectors_by_default():
-    assert [default_reflectors(n) for n in (1, 64, 65, 784, 4096)] == [1, 64, 64, 196, 448]
+    assert [default_reflectors(n) for n in (1, 64, 65, 784, 4096)] == [1, 64, 64, 168, 384]
     assert Basis(3).reflectors == 3
 
 

@@ -132,12 +132,17 @@ def test_averages_alone_are_refuted():
     assert pair.distance > 1e-3 and pair.output_difference < 1e-14
 
 
-@pytest.mark.parametrize("pool", [nn.MaxPool2d(2), InjectiveMaxPool2d(2)], ids=["torch", "own"])
-def test_maxima_are_left_open_by_name(pool):
-    # A maximum is neither affine nor a ReLU: what keeps everything is left open as what does not.
-    _, decision = decided(pool)
+def test_maxima_alone_are_left_open_by_name():
+    """Fewer numbers than before, more than inputs: what lies below a maximum may be told by others."""
+    _, decision = decided(nn.MaxPool2d(2))
     assert decision.verdict == Verdict.UNKNOWN
     assert "max" in decision.reason
+
+
+def test_maxima_with_details_are_decided():
+    net, decision = decided(InjectiveMaxPool2d(2))
+    assert decision.verdict == Verdict.INJECTIVE and decision.grade == "exact"
+    assert unrelu.verify(decision.certificate, net).valid
 
 
 def test_survives_saving_copying_and_tracing():

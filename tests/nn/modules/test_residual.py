@@ -142,12 +142,66 @@ def test_blocks_that_do_not_contract_are_decided_by_their_regions(slope, verdict
     assert decide(trace(Block(), torch.zeros(1, 1))).verdict == verdict
 
 
-def test_what_speaks_for_large_blocks_is_told():
-    """Where regions are too many, the verdict is open and the reason names the evidence."""
+def test_what_speaks_for_open_blocks_is_told():
+    """Where the proof knows no constant of a part, the verdict is open and the reason names the evidence."""
     torch.manual_seed(0)
-    inner = nn.Sequential(nn.Linear(12, 30), nn.ReLU(), nn.Linear(30, 12))
+    inner = nn.Sequential(nn.Linear(12, 30), nn.Softplus(), nn.Linear(30, 12))
     model = InjectiveSequential(InjectiveLinear(6, 12), nn.ReLU(), ContractiveResidual(inner, 0.5))
     assert model.lower_lipschitz() == pytest.approx(0.5 * model[0].lower_lipschitz(), rel=0.6)
     decision = model.decide(time_limit=1)
     assert decision.verdict == Verdict.UNKNOWN
     assert "its lower Lipschitz bound is 0." in decision.reason and "no certificate" in decision.reason
+
+
+class Folded(nn.Module):
+    """``x - s relu(W x)`` with an orthogonal ``W`` on both sides: a fold if ``s > 1``."""
+
+    def __init__(self, n: int, s: float):
+        super().__init__()
+        basis = torch.linalg.qr(torch.randn(n, n, dtype=torch.float64))[0]
+        self.first, self.second = nn.Parameter(basis), nn.Parameter(s * basis.T)
+
+    def forward(self, x):
+        return x - torch.relu(x @ self.first.T) @ self.second.T
+
+
+@pytest.mark.parametrize(("s", "proved"), [(0.97, True), (1.0, False), (1.01, False), (-0.97, True)])
+@pytest.mark.parametrize("n", [1, 12])
+def test_the_constant_decides(n, s, proved):
+    torch.manual_seed(0)
+    net = trace(Folded(n, s), torch.zeros(1, n, dtype=torch.float64))
+    decision = decide(net, time_limit=1)
+    assert (decision.verdict == Verdict.INJECTIVE) == proved
+    if proved:
+        assert verify(decision.certificate, net).valid
+
+
+@pytest.mark.parametrize("constant", [0.5, 0.95])
+def test_large_dense_blocks_are_proved(constant):
+    block = ContractiveResidual(dense(64, 256), constant)
+    net = trace(block, torch.zeros(1, 64, dtype=torch.float64))
+    decision = decide(net)
+    assert decision.verdict == Verdict.INJECTIVE and decision.grade == "exact" and decision.seconds < 5
+    assert verify(decision.certificate, net).valid
+
+
+def test_blocks_on_images_are_proved_by_their_pixels():
+    torch.manual_seed(0)
+    inner = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 3, 3, padding=1)).double()
+    net = trace(ContractiveResidual(inner), torch.zeros(1, 3, 16, 16, dtype=torch.float64))
+    decision = decide(net)
+    assert decision.verdict == Verdict.INJECTIVE and decision.grade == "exact"
+    assert decision.certificate.proofs[0].blocks is not None
+    assert verify(decision.certificate, net).valid
+
+
+def test_the_factor_is_a_constant_in_evaluation_mode():
+    block = ContractiveResidual(dense(64, 256)).eval()
+    exported = torch.export.export(block, (torch.zeros(1, 64, dtype=torch.float64),)).graph
+    assert not any("norm" in str(node.target) for node in exported.nodes)
+    with torch.no_grad():
+        before = block.factor()
+        assert block.factor() is before
+        block.inner[0].weight.mul_(2)
+        torch.testing.assert_close(block.factor(), before / 2)
+        assert block.train().factor() is not block.factor()

@@ -13,11 +13,13 @@ many places, as those of a convolution do, are checked once.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 
 from unrelu.certificates._dominance import Dominance
+from unrelu.certificates._pieces import Piece, dense_piece, pieces
 from unrelu.certificates._rows import Rows
 from unrelu.certificates._verification import NotProvedError, require
 from unrelu.certificates.injective._norms import (
@@ -29,8 +31,6 @@ from unrelu.certificates.injective._norms import (
 
 _LARGEST = 1e80  # entry of an approximate inverse that may be of use
 _LIMIT = 1 - 1e-9
-
-Piece = tuple[bytes, bytes, bytes]  # row and column numbers within a block, values
 
 
 def check_dominance(lines: Rows, dominance: Dominance) -> None:
@@ -73,44 +73,19 @@ def is_dominant(lines: Rows, dominance: Dominance) -> bool:
 def _block_rows(lines: Rows, dominance: Dominance) -> Iterator[tuple[int, Piece, list[Piece]]]:
     """Yield the blocks that have a diagonal part, ascending, with this and the other parts of their rows."""
     of_line = dominance.lines[dominance.lines >= 0]
-    row, column = _within(of_line)[lines.numbers], _within(dominance.columns)[lines.columns]
-    count = int(max(of_line.max(initial=-1), dominance.columns.max(initial=-1))) + 1
-    part = of_line[lines.numbers] * count + dominance.columns[lines.columns]
-    order = np.argsort(part, kind="stable")
-    part, arrays = part[order], [row[order], column[order], lines.values[order]]
-    limits = np.flatnonzero(np.diff(part, prepend=-1, append=-1)).tolist() if len(part) else []
-    diagonal: Piece | None = None
-    others: list[Piece] = []
-    for start, end in pairwise(limits):
-        g, h = divmod(int(part[start]), count)
-        row_bytes, column_bytes, values = (array[start:end].tobytes() for array in arrays)
-        piece = row_bytes, column_bytes, values
-        if g == h:
-            diagonal = piece
-        else:
-            others.append(piece)
-        if end == len(part) or int(part[end]) // count != g:
-            if diagonal is not None:
-                yield g, diagonal, others
-            diagonal, others = None, []
-
-
-def _within(labels: np.ndarray) -> np.ndarray:
-    """Return for each entry how many with the same label stand before it, int64."""
-    order = np.argsort(labels, kind="stable")
-    first = np.cumsum(np.bincount(labels)) - np.bincount(labels)
-    out = np.empty(len(labels), dtype=np.int64)
-    out[order] = np.arange(len(labels)) - first[labels[order]]
-    return out
+    for block, row in groupby(pieces(lines, of_line, dominance.columns), key=itemgetter(0)):
+        parts = {h: piece for _, h, piece in row}
+        if block in parts:
+            yield block, parts.pop(block), list(parts.values())
 
 
 def _outweighs(width: int, diagonal: Piece, others: tuple[Piece, ...]) -> bool:
     """Say whether the sum of norms for one block is proved to be less than 1."""
-    parts = [_dense(piece, width if k == 0 else 0) for k, piece in enumerate((diagonal, *others))]
+    parts = [dense_piece(piece, width if k == 0 else 0) for k, piece in enumerate((diagonal, *others))]
     height = max(len(part) for part in parts)
     exponent = int(np.frexp(max(np.abs(part).max() for part in parts))[1])
     parts = [np.ldexp(np.pad(part, ((0, height - len(part)), (0, 0))), -exponent) for part in parts]
-    inverse = _approximate_inverse(parts[0])
+    inverse = approximate_inverse(parts[0])
     if inverse is None:
         return False
     near = inverse @ parts[0] - np.eye(width)
@@ -120,7 +95,7 @@ def _outweighs(width: int, diagonal: Piece, others: tuple[Piece, ...]) -> bool:
     return any(sum(bound(*one) for one in products) < _LIMIT for bound in (frobenius_bound, norm_bound))
 
 
-def _approximate_inverse(matrix: np.ndarray) -> np.ndarray | None:
+def approximate_inverse(matrix: np.ndarray) -> np.ndarray | None:
     """Return a left inverse in floating point, or something that is none; ``None`` where that is no use."""
     try:
         square = matrix.shape[0] == matrix.shape[1]
@@ -128,11 +103,3 @@ def _approximate_inverse(matrix: np.ndarray) -> np.ndarray | None:
     except np.linalg.LinAlgError:
         return None
     return inverse if np.abs(inverse).max() < _LARGEST else None
-
-
-def _dense(piece: Piece, width: int) -> np.ndarray:
-    """Return a part with its zeros; columns of zeros at the end count only where a width is given."""
-    row, column = (np.frombuffer(numbers, dtype=np.int64) for numbers in piece[:2])
-    out = np.zeros((int(row.max()) + 1, max(width, int(column.max()) + 1)))
-    out[row, column] = np.frombuffer(piece[2], dtype=np.float64)
-    return out

@@ -6,8 +6,7 @@ import numpy as np
 
 from unrelu.certificates._domain_record import POLYHEDRA, DomainRecord
 from unrelu.certificates._layer_record import LayerRecord
-from unrelu.certificates._rows import Rows, integer_rows
-from unrelu.certificates._span import Span
+from unrelu.certificates._rank import proved_rank
 from unrelu.certificates._structure import Block, StructureCertificate
 from unrelu.certificates._verification import NotProvedError, Proved, require
 from unrelu.certificates.injective._corners import always_active, bounds, box_around
@@ -37,46 +36,11 @@ def verify_structure(certificate: StructureCertificate, layer: LayerRecord) -> P
     if certificate.dominance is not None:
         check_dominance(lines, certificate.dominance)
         return Proved(exact=True, reason=_summary(certificate))
-    rank = _rank(lines)
+    rank = proved_rank(lines)
     require(
         rank == len(left), f"the parts were proved to span {rank + covered.sum()} dimensions, not {layer.n}"
     )
     return Proved(exact=True, reason=_summary(certificate))
-
-
-def _rank(rows: Rows) -> int:
-    """Return a proved lower bound of the rank: the sum over connected components, equal ones done once."""
-    label = _components(rows)
-    order = np.argsort(label, kind="stable")
-    columns = np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
-    of_row = label[rows.columns[rows.starts[:-1]]] if rows.m and (np.diff(rows.starts) > 0).all() else None
-    if of_row is None:
-        return Span(rows, integer_rows(rows)).rank
-    order = np.argsort(of_row, kind="stable")
-    limits = np.searchsorted(of_row[order], [label[c[0]] for c in columns] + [rows.n])
-    known: dict[tuple[bytes, ...], int] = {}
-    total = 0
-    for k, part in enumerate(columns):
-        own = rows.take(order[limits[k] : limits[k + 1]]).within(part)
-        key = own.starts.tobytes(), own.columns.tobytes(), own.values.tobytes()
-        if key not in known:
-            known[key] = Span(own, integer_rows(own)).rank
-        total += known[key]
-    return total
-
-
-def _components(rows: Rows) -> np.ndarray:
-    """Return for each column the first column of its connected component."""
-    label, numbers = np.arange(rows.n), rows.numbers
-    while True:
-        least = np.full(rows.m, rows.n)
-        np.minimum.at(least, numbers, label[rows.columns])
-        new = label.copy()
-        np.minimum.at(new, rows.columns, least[numbers])
-        new = new[new]
-        if (new == label).all():
-            return label
-        label = new
 
 
 def _summary(certificate: StructureCertificate) -> str:
@@ -108,8 +72,8 @@ def _check_always(layer: LayerRecord, certificate: StructureCertificate, always:
     check_supports(layer, certificate.domain, starts, rows, None)
 
 
-def _holds_projection(outer: DomainRecord, inner: DomainRecord, columns: np.ndarray) -> bool:
-    """Say whether one domain holds the projection of another to some columns."""
+def holds_projection(outer: DomainRecord, inner: DomainRecord, columns: np.ndarray) -> bool:
+    """Say whether one domain is seen to hold the projection of another to some columns."""
     around, within = bounds(outer), box_around(inner)
     if around is None:
         return False
@@ -128,7 +92,7 @@ def _check_block(name: str, block: Block, layer: LayerRecord, domain: DomainReco
         part = part_of(layer, rows, columns, where)
         require(part.sha256 == known.sha256, f"{where}: other numbers stand there (SHA-256)")
         require(
-            _holds_projection(block.proof.domain, domain, columns),
+            holds_projection(block.proof.domain, domain, columns),
             f"{where}: the domain is larger than the block's",
         )
         first = first or part

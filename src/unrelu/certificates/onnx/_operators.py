@@ -63,19 +63,11 @@ def integer_option(node: Node, name: str, default: int) -> int:
     return found if isinstance(found, int) else default
 
 
-def add(node: Node, operands: list[Operand | None]) -> Operand:
-    """``Add`` and ``Sub`` of a constant."""
-    known_options(node)
-    first, second = (operands[0], operands[1]) if len(operands) == 2 else (None, None)
-    if node.operator == "Add" and isinstance(first, np.ndarray):
-        first, second = second, first
-    if not isinstance(first, Value) or not isinstance(second, np.ndarray):
-        raise node.refuse("only a constant may be added to, or subtracted from, a tensor here")
-    try:
-        shift = np.broadcast_to(second, first.shape).astype(np.float64)
-    except ValueError:
-        raise node.refuse(f"shapes {first.shape} and {second.shape} make a larger tensor") from None
-    return first.plus((shift if node.operator == "Add" else -shift).ravel())
+def given_axes(node: Node, operands: list[Operand | None]) -> list[int]:
+    """Return axes that are given as option or as second input, none where they are not given."""
+    if len(operands) > 1 and operands[1] is not None:
+        return [int(v) for v in constant_operand(node, operands, 1).ravel()]
+    return integer_list(node, "axes", [])
 
 
 def matmul(node: Node, operands: list[Operand | None]) -> Operand:
@@ -228,9 +220,7 @@ def squeeze(node: Node, operands: list[Operand | None]) -> Operand:
     """``Squeeze`` and ``Unsqueeze``, axes as option or as input."""
     known_options(node, "axes")
     value = value_operand(node, operands)
-    axes = integer_list(node, "axes", [])
-    if len(operands) > 1 and operands[1] is not None:
-        axes = [int(v) for v in constant_operand(node, operands, 1).ravel()]
+    axes = given_axes(node, operands)
     if node.operator == "Squeeze":
         rank = len(value.shape)
         dropped = {a % rank for a in axes} if axes else {a for a in range(rank) if value.shape[a] == 1}
@@ -261,7 +251,6 @@ def constant(node: Node, operands: list[Operand | None]) -> Operand:
 
 
 OPERATORS: dict[str, Operator] = {
-    "Add": add,
     "Constant": constant,
     "Conv": convolution,
     "Flatten": flatten,
@@ -270,7 +259,6 @@ OPERATORS: dict[str, Operator] = {
     "MatMul": matmul,
     "Reshape": reshape,
     "Squeeze": squeeze,
-    "Sub": add,
     "Transpose": transpose,
     "Unsqueeze": squeeze,
 }

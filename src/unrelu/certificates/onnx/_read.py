@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from unrelu.certificates._layer_record import RecordChain
+from unrelu.certificates.onnx._applied import applied
 from unrelu.certificates.onnx._model import Node, read_model
-from unrelu.certificates.onnx._operators import OPERATORS, Operand, known_options
-from unrelu.certificates.onnx._parts import PARTS
+from unrelu.certificates.onnx._operators import Operand, known_options
 from unrelu.certificates.onnx._values import Value
 from unrelu.errors import ModelError
 
@@ -16,8 +16,8 @@ def read_onnx(path: str | os.PathLike[str]) -> RecordChain:
     """Read the layers of a chain of affine maps and ReLUs: an independent reading of the model.
 
     Args:
-        path: The file. Constants are inside it; the operators are MatMul, Gemm, Conv, Add and Sub of
-            constants, Relu, Neg, and those that move, take and join entries.
+        path: The file. Constants are inside it; the operators are MatMul, Gemm, Conv, sums,
+            products with constants, means, Relu, and those that move, take and join entries.
 
     Returns:
         Layers in order, by the name of their ReLU node; an affine map behind the last ReLU by the name of the
@@ -42,7 +42,7 @@ def read_onnx(path: str | os.PathLike[str]) -> RecordChain:
             # What came before a ReLU must not be used behind it: the chain has no branches.
             tensors = {k: v for k, v in tensors.items() if not isinstance(v, Value)}
         else:
-            found = _applied(node, operands)
+            found = applied(node, operands)
         tensors[node.outputs[0]] = found
         current = node.outputs[0]
     last = tensors.get(model.output_name)
@@ -60,15 +60,3 @@ def _relu(node: Node, operands: list[Operand | None]) -> tuple[Value, Operand]:
     if not isinstance(value, Value):
         raise node.refuse("it must act on a tensor that depends on the model's input")
     return value, Value.activation(value.shape)
-
-
-def _applied(node: Node, operands: list[Operand | None]) -> Operand:
-    operator = OPERATORS.get(node.operator) or PARTS.get(node.operator)
-    if operator is None:
-        raise node.refuse("the operator is not read here")
-    try:
-        return operator(node, operands)
-    except ModelError:
-        raise
-    except (ArithmeticError, IndexError, TypeError, ValueError) as error:
-        raise node.refuse(f"inputs or options do not fit each other: {error}") from None

@@ -9,6 +9,7 @@ import numpy as np
 
 from unrelu.certificates._layer_record import LayerRecord
 from unrelu.certificates._rows import Rows
+from unrelu.certificates.onnx._products import is_sum, merged, product
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,24 +64,34 @@ class Value:
     def plus(self, constant: np.ndarray) -> Value:
         """Return the sum with a constant, each entry rounded once."""
         total = self.offset + constant
-        rest = [
-            Fraction(a) + Fraction(b) == Fraction(c) for a, b, c in _triples(self.offset, constant, total)
-        ]
-        return replace(self, offset=total, exact=self.exact and all(rest))
+        return replace(self, offset=total, exact=self.exact and is_sum(self.offset, constant, total))
+
+    def added(self, other: Value) -> Value:
+        """Return the sum with another tensor of the same shape, each entry rounded once."""
+        rows, same = merged(self.rows.above(other.rows), np.tile(np.arange(len(self.offset)), 2))
+        exact = self.exact and other.exact and same
+        return replace(self, rows=rows, plain=False, exact=exact).plus(other.offset)
+
+    def scaled(self, factors: np.ndarray) -> Value:
+        """Return the entries times factors, each rounded once."""
+        scale = Rows(len(factors), np.arange(len(factors) + 1), np.arange(len(factors)), factors)
+        return self.mapped(scale, np.zeros(len(factors)), self.shape)
 
     def mapped(self, rows: Rows, bias: np.ndarray, shape: tuple[int, ...]) -> Value:
-        """Return a linear map of plain entries, plus a bias; each entry of the new bias is rounded once."""
-        columns = self.rows.columns[rows.columns]
-        order = np.lexsort((columns, rows.numbers))
-        mapped = Rows(self.rows.n, rows.starts, columns[order], rows.values[order])
+        """Return a linear map of the entries, plus a bias; each number that results is rounded once."""
+        made, exact = product(rows, self.rows)
+        offset, same = self._image(rows, bias) if self.offset.any() else (bias, True)
+        return Value(shape, made, offset, plain=False, exact=self.exact and exact and same)
+
+    def _image(self, rows: Rows, bias: np.ndarray) -> tuple[np.ndarray, bool]:
+        """Return the image of the offset plus a bias, rounded once, and whether it is exact."""
         exact = [Fraction(b) for b in bias.tolist()]
-        if self.offset.any():
-            used = rows.values, self.offset[rows.columns]
-            for i, w, o in zip(rows.numbers.tolist(), *(v.tolist() for v in used), strict=True):
+        used = rows.values, self.offset[rows.columns]
+        for i, w, o in zip(rows.numbers.tolist(), *(v.tolist() for v in used), strict=True):
+            if o:
                 exact[i] += Fraction(w) * Fraction(o)
-        rounded = np.array([float(b) for b in exact])
-        same = all(Fraction(r) == b for r, b in zip(rounded.tolist(), exact, strict=True))
-        return Value(shape, mapped, rounded, plain=False, exact=self.exact and same)
+        rounded = [float(b) for b in exact]
+        return np.array(rounded), all(Fraction(r) == b for r, b in zip(rounded, exact, strict=True))
 
     def record(self, node: str) -> LayerRecord:
         """Return the numbers."""
@@ -88,7 +99,3 @@ class Value:
         return LayerRecord(
             node, node, rows.n, rows.starts, rows.columns, rows.values, self.offset, self.exact
         )
-
-
-def _triples(*vectors: np.ndarray) -> zip[tuple[float, ...]]:
-    return zip(*(v.tolist() for v in vectors), strict=True)

@@ -55,8 +55,8 @@ def narrow_place(net: Network) -> str:
     sizes = {net.input_name: n}
     for position, step in enumerate(net.steps):
         sizes[step.name] = math.prod(step.shape)
-        known = step.function is None or step.is_sum or step.normalisation is not None
-        if not known and not _is_continuous(step):
+        known = step.function is None or step.is_sum or step.groups is not None
+        if not known and step.normalisation is None and not _is_continuous(step):
             return ""
         left = [name for name in sizes if last_use.get(name, -1) > position]
         if sum(sizes[name] for name in left) < n:

@@ -1,18 +1,16 @@
-"""How a network is looked at: as a chain, as a chain that passes on what skips layers, or in segments."""
+"""How a network is looked at: as a chain, or as a chain that passes on what skips layers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from unrelu.domains import Domain, Orthant, Space
 from unrelu.errors import ArgumentError
-from unrelu.injectivity._bounds import input_sets, normalised
+from unrelu.injectivity._bounds import input_sets
 
 if TYPE_CHECKING:
-    from unrelu.layers import Chain, Network, Segment
-
-_EXPECTED = "network: expected "
+    from unrelu.layers import Chain, Network
 
 
 @dataclass(frozen=True)
@@ -22,49 +20,42 @@ class View:
     Attributes:
         chain: As a chain of layers; ``None`` if it is none.
         stacked: Whether the layers also pass on what skips them.
-        segments: Its parts between normalisations; none where it is a chain, or no chain of these either.
-        why_not: Where it is neither: which node is in the way.
     """
 
     chain: Chain | None
     stacked: bool = False
-    segments: tuple[Segment, ...] = ()
-    why_not: str = ""
 
     @classmethod
-    def of(cls, net: Network) -> View:
-        """Choose the first way in which a network can be looked at."""
+    def of(cls, net: Network) -> Self:
+        """Look at a network as it is."""
         try:
             return cls(net.chain())
         except ArgumentError:
-            pass
+            return cls(None)
+
+    def or_stacked(self, net: Network) -> Self:
+        """Look at a network that is no chain as one that passes on what skips its layers, if it is small."""
+        if self.chain is not None:
+            return self
         try:
-            return cls(net.stacked(), stacked=True)
-        except ArgumentError as error:
-            why_not = f"the network is no chain of layers: {str(error).removeprefix(_EXPECTED)}"
-        try:
-            parts = net.segments()
+            return type(self)(net.stacked(), stacked=True)
         except ArgumentError:
-            return cls(None, why_not=why_not)
-        # A ReLU on a normalisation has rows that depend on the statistics: nothing is known of them.
-        return cls(None, why_not=why_not) if any(p.rectified for p in parts) else cls(None, segments=parts)
+            return self
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether it is a chain of layers with the model's own numbers: links would tell nothing more."""
+        if self.chain is None or self.stacked:
+            return False
+        last = self.chain.last is None or (self.chain.last.exact and not self.chain.rounded)
+        return last and all(layer.exact for layer in self.chain.layers)
 
     def sets(self, net: Network, domain: Domain) -> list[Domain]:
         """Return for each layer of the network a convex set that contains all its inputs."""
         if self.chain is not None and not self.stacked:
             return input_sets(self.chain.layers, domain)
-        if self.segments:
-            return self._between_normalisations(domain)
         relus = {step.name for step in net.steps if step.function is None}
         return [
             domain if layer.source == net.input_name else Orthant() if layer.source in relus else Space()
             for layer in net.values()
         ]
-
-    def _between_normalisations(self, domain: Domain) -> list[Domain]:
-        sets: list[Domain] = []
-        start = domain
-        for part in self.segments:
-            sets += input_sets(part.layers, start) if part.layers else []
-            start = start if part.normalisation is None else normalised(part.normalisation)
-        return sets

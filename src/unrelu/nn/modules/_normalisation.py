@@ -130,7 +130,9 @@ class InvertibleLayerNorm(nn.LayerNorm):
     """`torch.nn.LayerNorm` that can be undone with the statistics of its input.
 
     ``y = (x - mean) / scale * gain + offset`` forgets mean and scale and is injective given these: it is
-    scalar-augmented injective (Puthawala et al. 2022, Definition 3). All arguments are torch's.
+    scalar-augmented injective (Puthawala et al. 2022, Definition 3). With ``eps > 0`` the scale follows from
+    ``y``, badly conditioned where the variance is far above ``eps``: what `unrelu.decide` proves is given the
+    means alone. All arguments are torch's.
 
     Example:
         >>> import torch, unrelu
@@ -159,6 +161,7 @@ class AugmentedLayerNorm(nn.Module):
 
     ``x -> (gain * (x - mean) / scale + offset, mean, scale)`` along the last axis, with
     ``scale = sqrt(variance + eps)``: the scalar augmentation of Puthawala et al. 2022 as part of the output.
+    `unrelu.decide` proves that it is injective where ``eps > 0``.
 
     Args:
         features: Size of the last axis; the output has ``features + 2``.

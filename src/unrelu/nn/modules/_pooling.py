@@ -206,7 +206,7 @@ class InjectiveMaxPool2d(_MaximumPooling):
 
     Where the maximum was, as ``return_indices=True`` tells, would not be enough: other entries could be
     anything below. From the details follow all differences of entries, and from these and the maximum the
-    entries. The map is piecewise linear, one to one and onto.
+    entries. The map is piecewise linear, one to one and onto; `unrelu.decide` proves the former.
 
     Args:
         kernel_size: As for `InjectiveAvgPool2d`.

@@ -27,7 +27,8 @@ class GenericProjection(nn.Module):
 
     Almost surely is no certificate: it says nothing of the ``P`` at hand, still less of one that was trained,
     nor how close two images come. `smallest_ratio` measures that, and `InjectiveSequential.decide` answers
-    UNKNOWN unless it can compare all linear regions of the network.
+    UNKNOWN where ``out_features < in_features``, unless it can compare all linear regions of the network.
+    With no fewer ``out_features`` it proves the rank of the ``P`` at hand.
 
     Args:
         in_features: Dimension before.

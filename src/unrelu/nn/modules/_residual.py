@@ -11,22 +11,26 @@ from torch import nn
 
 from unrelu._checks import probability
 from unrelu.errors import ArgumentError
+from unrelu.nn.modules._computed import ComputedWeight
 from unrelu.nn.modules._lipschitz_bound import lipschitz_bound
 
 _ROUNDING = 1 + 1e-9  # far more than what products of matrices in float64 round
 
 
 @final
-class ContractiveResidual(nn.Module):
+class ContractiveResidual(ComputedWeight):
     r"""``x -> x + s g(x)`` with ``s = min(1, c / L)``, where ``L`` bounds the Lipschitz constant of ``g``.
 
     ``s g`` is a contraction with constant ``c < 1``, by construction and during training, so that the block
     is a bijection with Lipschitz constants between ``1 - c`` and ``1 + c``. Its inverse is the fixed point of
     ``x -> y - s g(x)``, which every step approaches by the factor ``c`` at least.
 
-    `unrelu.decide` takes no norms into account: it decides networks with such a block only where it can
-    compare all linear regions, and answers UNKNOWN elsewhere. `is_contraction` is evidence in floating point,
-    from the weights as they are.
+    `unrelu.decide` proves networks with such a block, from bounds of the norms of their numbers with all
+    rounding errors, where ``g`` is made of dense layers, convolutions and activations that torch exports as
+    one node, such as ReLU, ELU and tanh; with softplus or softsign the answer is UNKNOWN. `is_contraction` is
+    evidence in floating point, from the weights as they are.
+
+    In evaluation mode ``s`` is a constant, which `eval` keeps and an exported block holds.
 
     Args:
         inner: ``g``: a module, or a sequence, with outputs of the shape of its inputs, all of whose parts
@@ -50,12 +54,16 @@ class ContractiveResidual(nn.Module):
         self.inner, self.lipschitz = inner, probability("lipschitz", lipschitz)
         lipschitz_bound(inner)
 
-    def factor(self) -> torch.Tensor | float:
-        """Return ``s``."""
+    def compute(self) -> tuple[torch.Tensor, None]:
+        """Return ``s``, differentiable in the parameters, and no bias."""
         bound = lipschitz_bound(self.inner)
-        if isinstance(bound, torch.Tensor):
-            return self.lipschitz / bound.clamp(min=self.lipschitz)
-        return self.lipschitz / max(bound, self.lipschitz)
+        if not isinstance(bound, torch.Tensor):
+            bound = torch.tensor(bound, dtype=torch.float64)
+        return self.lipschitz / bound.clamp(min=self.lipschitz), None
+
+    def factor(self) -> torch.Tensor:
+        """Return ``s``."""
+        return self.affine()[0]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return ``x + s g(x)``.

@@ -26,10 +26,10 @@ class _Skip(nn.Module):
 
 @final
 class ConcatenatingSkip(_Skip):
-    """``x -> (x, g(x))`` along axis 1: injective whatever ``g`` is.
+    """``x -> (x, g(x))`` along axis 1: injective whatever ``g`` is, which is what `unrelu.decide` proves.
 
-    A ReLU behind it loses what is negative in ``x``; `PairedSkip` is made for that. Where ``x`` is the output
-    of a ReLU itself, `unrelu.decide` takes the skip for a layer that passes it on.
+    A ReLU behind it loses what is negative in ``x``, unless that is the output of a ReLU itself; `PairedSkip`
+    is made for that.
 
     Args:
         inner: ``g``, from ``(N, features, ...)`` to ``(N, anything, ...)``.
@@ -63,7 +63,8 @@ class ConcatenatingSkip(_Skip):
 class PairedSkip(_Skip):
     """``x -> (x, -x, g(x))`` along axis 1: injective with a ReLU behind it, whatever ``g`` is.
 
-    Of the opposite rows of ``x`` and ``-x`` a ReLU keeps one: ``relu(x) - relu(-x) = x``.
+    Of the opposite rows of ``x`` and ``-x`` a ReLU keeps one: ``relu(x) - relu(-x) = x``. `unrelu.decide`
+    proves it from these rows alone.
 
     Args:
         inner: ``g``, from ``(N, features, ...)`` to ``(N, anything, ...)``.

@@ -113,8 +113,9 @@ def chain_of(net: Network) -> Chain:
     """
     chain = net.chain()
     linears = [(layer.linear, layer.bias) for layer in chain.layers]
-    if chain.last is not None and chain.offset is not None:
-        linears.append((chain.last, chain.offset))
+    last = chain.last
+    if last is not None and chain.offset is not None:
+        linears.append((last, chain.offset))
     entries = sum(linear.m for linear, _ in linears) * (chain.n + 1)
     if entries > _ENTRIES:
         raise ArgumentError(f"net: expected at most {_ENTRIES} (neurons x inputs), got {entries}")
@@ -122,8 +123,8 @@ def chain_of(net: Network) -> Chain:
         chain.n,
         tuple(_affine(linear, bias) for linear, bias in linears),
         tuple(net),
-        chain.last is None,
-        all(linear.exact for linear, _ in linears),
+        last is None,
+        not chain.rounded and all(layer.exact for layer in chain.layers) and (last is None or last.exact),
     )
 
 
