@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from tests.certificates.links.blocks import affine, entrywise, relu, space
+from tests.certificates.links.blocks import affine, dense, entrywise, relu, space
 from tests.certificates.links.onnx_models import contractive, proved
 from tests.layers.from_onnx.models import Graph, evaluate, integers, numbers, save
 from tests.reference import links as reference
@@ -17,6 +17,7 @@ from unrelu.certificates import (
     LinkRecord,
     LinksCertificate,
     LinkStep,
+    NormRecord,
     from_json,
     read_onnx_links,
     verify,
@@ -121,6 +122,14 @@ def shifted(g):
     """Constants on either side of a difference."""
     t = g.add("Sub", np.float32(3), g.add("Sub", head(g), numbers(4)))
     return g.add("Relu", g.add("Gemm", t, numbers(4, 9), numbers(9)))
+
+
+def rms(g, power=2.0, axes=(-1,), divide=True, other=False):
+    """``x / sqrt(mean of x^2 + eps)``, or something close to it."""
+    t = g.add("Reshape", head(g, 6), integers(1, 2, 3))
+    squares = g.add("Pow", g.add("Neg", t) if other else t, np.float32(power))
+    root = g.add("Sqrt", g.add("Add", g.add("ReduceMean", squares, axes=[*axes]), np.float32(1e-5)))
+    return g.add("Div", t, root) if divide else g.add("Mul", g.add("Reciprocal", root), t)
 
 
 def identities(g):
@@ -247,6 +256,35 @@ def test_all_links_must_be_there(tmp_path):
         read_onnx_links(path, dataclasses.replace(made, proofs=made.proofs[::-1]))
 
 
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda g, t: g.add("MaxPool", t, kernel_shape=[2, 2], pads=[1, 0, 1, 0]), "only windows without"),
+        (
+            lambda g, t: g.add("MaxPool", t, kernel_shape=[2, 2], auto_pad="SAME_UPPER"),
+            "only windows without",
+        ),
+        (lambda g, t: g.add("MaxPool", t, kernel_shape=[3, 3], ceil_mode=1), "only windows without"),
+        (lambda g, t: g.add("MaxPool", t, kernel_shape=[2, 2], dilations=[2, 1]), "only windows without"),
+        (lambda g, t: g.add("MaxPool", t, kernel_shape=[2, 2], outputs=2)[0], "only windows without"),
+        (lambda g, t: g.add("LayerNormalization", t, numbers(4), outputs=2)[0], "only the first output"),
+        (lambda g, t: g.add("BatchNormalization", t, *[numbers(1)] * 3, -numbers(1)), "a variance is not"),
+        (
+            lambda g, t: g.add("BatchNormalization", t, *[numbers(1)] * 4, training_mode=1, outputs=3)[0],
+            "statistics of the batch",
+        ),
+        (lambda g, t: g.add("LeakyRelu", t, alpha=0.5, beta=1.0), "option 'beta'"),
+        (lambda g, t: g.add("Pow", t, numbers(3)), "do not fit each other"),
+    ],
+)
+def test_what_is_refused(build, message, tmp_path):
+    """Options that would change what is computed, and shapes that do not fit."""
+    graph = Graph((1, 4))
+    path = save(graph.model(build(graph, image(graph)), infer=False), tmp_path)
+    with pytest.raises(ModelError, match=message):
+        read_onnx_links(path, named([head_alone()]))
+
+
 def head_alone() -> LinkRecord:
     """What `head` is, for a model that the importer does not read either."""
     weight, bias = numbers(4, 4, seed=9).astype(float), numbers(4).astype(float)
@@ -269,6 +307,32 @@ def test_a_step_reads_all_that_the_model_reads(tmp_path):
         else:
             with pytest.raises(ModelError, match="computes nothing with its numbers"):
                 read_onnx_links(path, made)
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ({}, True),
+        ({"divide": False}, True),
+        ({"axes": (1, 2)}, False),
+        ({"axes": (1,)}, False),
+        ({"power": 3.0}, False),
+        ({"other": True}, False),
+    ],
+)
+def test_root_mean_squares_are_recognised(options, found, tmp_path):
+    """Also by the importer; what is close to it is not taken for it."""
+    graph = Graph((1, 4))
+    path = save(graph.model(rms(graph, **options)), tmp_path)
+    weight, bias = numbers(4, 6, seed=9).astype(float).T, numbers(6).astype(float)
+    norm = NormRecord(np.ones(6), np.zeros(6), 3, float(np.float32(1e-5)), centred=False)
+    step = LinkStep("normalised", (0,), dense(np.eye(6)), norm=norm)
+    made = named([LinkRecord(4, (relu(0, weight=weight, bias=bias),)), LinkRecord(6, (step,))])
+    if found:
+        assert read_onnx_links(path, made)[1].sha256 == trace(path).link_records()[1].sha256
+    else:
+        with pytest.raises(ModelError, match="link 2"):
+            read_onnx_links(path, made)
 
 
 def test_what_is_not_known_reads_nothing_else(tmp_path):

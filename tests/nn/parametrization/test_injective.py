@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import unrelu
-from tests.nn.parametrization.training import bake, is_proved, trained
+from tests.nn.parametrization.training import bake, is_proved, read_again, trained
 from unrelu.errors import ArgumentError
 from unrelu.nn import InjectiveLinear, injective
 
@@ -48,10 +48,7 @@ def test_proved_when_trained_and_loaded_and_traced(dtype, condition):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_written_as_onnx(dtype, tmp_path):
     net = trained(model(dtype)).eval()
-    path = tmp_path / "model.onnx"
-    example = (torch.randn(1, 5, dtype=dtype),)
-    torch.onnx.export(net, example, path, dynamo=True, external_data=False, verbose=False)
-    layer = unrelu.trace(path)[0]
+    layer = read_again(net, tmp_path / "model.onnx")
     np.testing.assert_array_equal(layer.dense(), net[0].weight.detach().double())
     assert is_proved(layer)
 
@@ -60,9 +57,7 @@ def test_written_as_onnx(dtype, tmp_path):
 def test_written_as_onnx_when_baked(condition, tmp_path):
     net = trained(model(condition=condition)).eval()
     bake(net[0])
-    path = tmp_path / "model.onnx"
-    torch.onnx.export(net, (torch.randn(1, 5),), path, dynamo=True, external_data=False, verbose=False)
-    assert is_proved(unrelu.trace(path)[0])
+    assert is_proved(read_again(net, tmp_path / "model.onnx"))
 
 
 @pytest.mark.parametrize("condition", [None, 3.0])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import unrelu
-from tests.nn.parametrization.training import bake, is_proved, trained
+from tests.nn.parametrization.training import bake, is_proved, read_again, trained
 from tests.reference.pairing import ratio, spans
 from unrelu.nn import injective
 
@@ -133,10 +133,7 @@ def test_loaded_into_memory_that_was_not_filled():
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_written_as_onnx(dtype, tmp_path):
     net = trained(model(dtype)).eval()
-    path = tmp_path / "model.onnx"
-    example = (torch.randn(1, 4, dtype=dtype),)
-    torch.onnx.export(net, example, path, dynamo=True, external_data=False, verbose=False)
-    layer = unrelu.trace(path)[0]
+    layer = read_again(net, tmp_path / "model.onnx")
     np.testing.assert_array_equal(layer.dense(), net[0].weight.detach().double())
     assert is_proved(layer)
 

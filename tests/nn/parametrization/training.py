@@ -1,5 +1,7 @@
 """What is done with layers that are to stay injective."""
 
+from pathlib import Path
+
 import torch
 from torch import nn
 from torch.nn.utils import parametrize
@@ -31,3 +33,10 @@ def bake(layer: nn.Module) -> nn.Module:
     for name in ("weight", "bias"):
         parametrize.remove_parametrizations(layer, name)
     return layer
+
+
+def read_again(net: nn.Sequential, path: Path) -> unrelu.ReLULayer:
+    """Write a network as ONNX, and return its first layer as it is read."""
+    example = (torch.randn(1, net[0].in_features, dtype=net[2].weight.dtype),)
+    torch.onnx.export(net, example, path, dynamo=True, external_data=False, verbose=False)
+    return unrelu.trace(path)[0]

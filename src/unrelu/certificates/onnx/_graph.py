@@ -4,45 +4,22 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 import numpy as np
 
 from unrelu.certificates._rows import Rows
-from unrelu.certificates.links import EntryFunction, NormRecord
 from unrelu.certificates.onnx._applied import applied, guarded, is_affine
 from unrelu.certificates.onnx._arithmetic import batch_norm
 from unrelu.certificates.onnx._functions import FUNCTIONS, Function, opaque
 from unrelu.certificates.onnx._model import Node, read_model
 from unrelu.certificates.onnx._operators import Operand, value_operand
+from unrelu.certificates.onnx._rms import rms_norm
+from unrelu.certificates.onnx._tensors import Tensor
 from unrelu.certificates.onnx._values import Value
 from unrelu.errors import ModelError
-
-
-@dataclass(frozen=True, eq=False)
-class Tensor:
-    """A tensor that depends on the model's input.
-
-    Attributes:
-        node: Name of the node that computes it.
-        kind: ``"affine"``, or what kind of function it is of the affine map, as of a `LinkStep`.
-        reads: Numbers of the tensors that it is computed from, each once.
-        value: The affine map of these, one behind the other.
-        size: Number of entries.
-        groups: Of maxima.
-        norm: Of a normalisation.
-        function: Of a function of entries.
-    """
-
-    node: str
-    kind: str
-    reads: tuple[int, ...]
-    value: Value
-    size: int
-    groups: np.ndarray | None = None
-    norm: NormRecord | None = None
-    function: EntryFunction | None = None
 
 
 @dataclass(frozen=True)
@@ -93,7 +70,7 @@ def _computed(graph: Graph, node: Node, inputs: list[np.ndarray | _View | None])
     operands = _operands(graph, reads, inputs)
     if node.operator != "BatchNormalization":
         found = _function(node, operands) if reads else applied(node, operands)
-        return found if isinstance(found, np.ndarray) else _added(graph, node, reads, found)
+        return found if isinstance(found, np.ndarray) else _added(graph, node, reads, found, operands)
     value = value_operand(node, operands)
     view = _View(reads[0], value.shape)
     for stage in guarded(batch_norm, node, operands):
@@ -101,15 +78,33 @@ def _computed(graph: Graph, node: Node, inputs: list[np.ndarray | _View | None])
     return view
 
 
-def _added(graph: Graph, node: Node, reads: tuple[int, ...], found: Value | Function) -> _View:
+def _added(
+    graph: Graph,
+    node: Node,
+    reads: tuple[int, ...],
+    found: Value | Function,
+    operands: Sequence[Operand | None] = (),
+) -> _View:
     """Add a function of tensors to the graph, unless it is one of them in another shape."""
     if isinstance(found, Value):
         if len(reads) == 1 and _is_identity(found):
             return _View(reads[0], found.shape)
         found = Function("affine", found, found.shape)
     size, special = math.prod(found.shape), (found.groups, found.norm, found.function)
-    graph.tensors.append(Tensor(node.name, found.kind, reads, found.value, size, *special))
+    made = Tensor(node.name, found.kind, reads, found.value, size, *special)
+    graph.tensors.append(_recognised(graph, node, made, operands) if found.kind == "opaque" else made)
     return _View(len(graph.tensors) - 1, found.shape)
+
+
+def _recognised(graph: Graph, node: Node, made: Tensor, operands: Sequence[Operand | None]) -> Tensor:
+    """Return an opaque function as the normalisation that it may be."""
+    made = replace(made, operator=node.operator, operands=tuple(operands))
+    found = rms_norm(graph.tensors, made)
+    if found is None:
+        return made
+    number, norm = found
+    source = _entries(_View(number, (made.size,)), 0, made.size)
+    return Tensor(node.name, "normalised", (number,), source, made.size, norm=norm)
 
 
 def _operands(

@@ -18,7 +18,8 @@ from unrelu.certificates.links import (
     StepReference,
     reference_of,
 )
-from unrelu.certificates.onnx._graph import Graph, Tensor, read_graph
+from unrelu.certificates.onnx._graph import Graph, read_graph
+from unrelu.certificates.onnx._tensors import Tensor
 from unrelu.certificates.onnx._values import Value
 from unrelu.errors import ModelError
 

@@ -43,7 +43,8 @@ def onnx_up_to(model: Any, layer: ReLULayer) -> Any:
     onnx = onnx_package()
     part = onnx.shape_inference.infer_shapes(model)
     graph = part.graph
-    (relu,) = [node for node in named_nodes(graph.node, {"input"}) if node.name == layer.node]
+    taken = {"input"} | {entry.name for entry in graph.input} - {entry.name for entry in graph.initializer}
+    (relu,) = [node for node in named_nodes(graph.node, taken) if node.name == layer.node]
     tensor = relu.outputs[0]
     needed, kept = {tensor}, list[Any]()
     for node in reversed(graph.node):

@@ -52,8 +52,8 @@ def _without_autocast(device: str) -> AbstractContextManager[object]:
 def _is_only_recorded(*tensors: torch.Tensor) -> bool:
     """Say whether derivatives are taken in reverse alone, and no code is transformed.
 
-    Torch compiles no function that has a derivative of its own in forward mode, and takes only the first
-    derivative of one in that mode: of a second one it says 0.
+    Elsewhere `_Reflection` would need a derivative in forward mode as well. Torch compiles no function that
+    has one, and takes it only once: of a second derivative in that mode it says 0.
     """
     if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
         return False

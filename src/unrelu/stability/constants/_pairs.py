@@ -103,6 +103,8 @@ def _ratio(weight: np.ndarray, bias: np.ndarray, pair: np.ndarray) -> float:
 def _bound(weight: np.ndarray, bias: np.ndarray, pair: np.ndarray) -> float:
     """Return the ratio, and what rounding may have taken from it; infinite for points that are one."""
     distance = float(np.linalg.norm(pair[0] - pair[1]))
+    if distance == 0:
+        return np.inf
     reach = float(np.linalg.norm(weight) * np.linalg.norm(pair) + np.linalg.norm(bias))
     error = 4 * (weight.shape[1] + 2) * _EPS * reach / distance
     bound = (_ratio(weight, bias, pair) + error) * (1 + 8 * _EPS * sum(weight.shape))
