@@ -91,22 +91,23 @@ def complete(
 ) -> None:
     """Append rows to layers until they are injective; predictions stay bit for bit.
 
-    What reads a completed layer reads its old rows by the same operations as before; --encoder writes the
-    model that ends with all of them, so that its output tells the input.
+    What reads a completed layer reads its old rows by the same operations as
+    before; --encoder writes the model that ends with all of them, so that its
+    output tells the input.
 
-    Of several layers each has a certificate of its own, proof.LAYER.json. If together they prove that the
-    encoder is injective, or without --encoder the whole network, proof.json says so.
+    Of several layers each has a certificate of its own, proof.LAYER.json. If
+    together they prove that the encoder is injective, or without --encoder the
+    whole network, proof.json says so.
 
     Exit code 0, or 4 if there was no time for a certificate that was asked for.
 
     For example:
 
-      unrelu complete model.onnx --layer fc1 -o invertible.onnx --certificate proof.json
+      unrelu complete model.onnx --layer fc1 -o done.onnx --certificate proof.json
 
-      unrelu complete model.onnx -o invertible.onnx --encoder encoder.onnx --certificate proof.json
+      unrelu complete model.onnx -o done.onnx --encoder encoder.onnx
 
-      unrelu complete model.onnx --layer fc1 --data mnist:test --limit 500 --radius 0.1 \
-        -o invertible.onnx --certificate proof.json
+      unrelu complete model.onnx --data mnist:test --radius 0.1 -o done.onnx
     """
     from unrelu.domains import parse_domain
 
@@ -238,8 +239,10 @@ def _table(done: Completion, model: str, at_data: bool) -> Table:
     from rich.table import Table
 
     table = Table(title=f"Completion of {escape(model)}", title_justify="left", box=None, pad_edge=False)
-    table.add_column("layer")
-    for heading in ("inputs", "rows", "added", "partners", "pairs", "active", "channels"):
+    table.add_column("layer", overflow="fold")
+    in_channels = any(layer.channels for layer in done.layers)
+    headings = ("inputs", "rows", "added", "partners", "pairs", "active", *(["channels"] * in_channels))
+    for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     if not at_data:
         table.add_column("condition", justify="right", no_wrap=True)
@@ -252,7 +255,7 @@ def _table(done: Completion, model: str, at_data: bool) -> Table:
             layer.partners,
             layer.pairs,
             layer.always,
-            layer.channels,
+            *([layer.channels] * in_channels),
         )
         cells = [f"{layer.radius:.3g}"] if at_data else [f"{layer.condition:.2g}", layer.grade]
         table.add_row(escape(layer.name), *(f"{count:,}" for count in counts), *cells)
