@@ -27,7 +27,3 @@ class MissingExtraError(UnreluError, ImportError):
 
 class NumericalWarning(UserWarning):
     """A figure is less accurate than usual."""
-
-
-class PerformanceWarning(UserWarning):
-    """The same answer could be had in less time or memory."""

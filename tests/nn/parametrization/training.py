@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn.utils import parametrize
@@ -40,3 +41,10 @@ def read_again(net: nn.Sequential, path: Path) -> unrelu.ReLULayer:
     example = (torch.randn(1, net[0].in_features, dtype=net[2].weight.dtype),)
     torch.onnx.export(net, example, path, dynamo=True, external_data=False, verbose=False)
     return unrelu.trace(path)[0]
+
+
+def is_kept_by_onnx(net: nn.Sequential, path: Path) -> bool:
+    """Say whether the first layer, written as ONNX, has the same numbers and is proved."""
+    layer = read_again(net.eval(), path)
+    same = np.array_equal(layer.dense(), net[0].weight.detach().double())
+    return same and is_proved(layer)
